@@ -1,0 +1,1 @@
+"""Angarium: events in, notifications on people's devices out, none lost."""

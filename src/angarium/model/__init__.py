@@ -1,0 +1,1 @@
+"""Frozen data, no behaviour beyond what one value knows of itself. No I/O, no clock, no randomness."""

@@ -30,3 +30,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     angaccepted: str = ""
     angto: str | None = None
     angchunk: int | None = None
+
+
+def attributes(event: Event) -> dict[str, str | None]:
+    """The context attributes that expressions and templates may speak of."""
+    return {"id": event.id, "source": event.source, "type": event.type, "subject": event.subject, "time": event.time}

@@ -29,7 +29,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """One run for one recipient: the unit of decision.
 
     `plan`, `event` and `person` are the JSON of `Plan`, `Event` and `Person`, pinned when it started.
-    `step` is the index in the plan of the step now being done; `deadline` is when it is looked at again anyway.
+    `step` is the index in the plan of the step now being done and `due` the end of its delay, if it is one;
+    `deadline` is when it is looked at again anyway.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     person: Raw
     accepted: float
     step: int = 0
+    due: float | None = None
     status: Progress = Progress.running
     reason: Reason | None = None
     started: float

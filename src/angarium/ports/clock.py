@@ -6,8 +6,12 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall-clock time. Monotonic time stays inside `transport`."""
+    """Both in seconds."""
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Unix time. It may be set, back too: compare it only with times of the same store."""
+        ...
+
+    def elapsed(self) -> float:
+        """A clock that never steps and goes on while the machine sleeps: for leases we hold."""
         ...

@@ -1,0 +1,123 @@
+"""The end of a delivery does not depend on the order or the repetition of what is told about it."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.decide.choose import Account, Accounts
+from angarium.decide.facts import Policy, apply
+from angarium.decide.lifecycle import Move, advance, reached, standing, terminal
+from angarium.model.category import Category
+from angarium.model.delivery import Delivery
+from angarium.model.fact import Deferred, Dropped, Fact, Receipt, RejectedFact, SentFact, UnknownFact
+from angarium.model.reasons import Reason, Status
+
+ACCOUNTS = Accounts({"a": Account("a", ("email",), receipts=True)}, {"email": ("a",)})
+POLICY = Policy(Category(), ACCOUNTS, 1000.0)
+DELIVERY = Delivery(
+    id="dlv_1",
+    tenant="default",
+    notification="ntf_1",
+    run="run_1",
+    user="anna",
+    step="0",
+    slot="email",
+    channel="email",
+    address=None,
+    status=Status.sending,
+    try_=1,
+    expires=1e9,
+    created=0.0,
+)
+RECEIPTS = [Status.sent, Status.delivered, Status.failed, Status.seen, Status.read, Status.acknowledged]
+
+
+def receipt(status: Status) -> Receipt:
+    reason = Reason.bounced if status is Status.failed else None
+    return Receipt(
+        notification="ntf_1", at=1.0, delivery="dlv_1", account="a", status=status, reason=reason, dedup=status.value
+    )
+
+
+def answer(kind: type[Fact], try_: int) -> Fact:
+    """One claim a try: its token is the try's own."""
+    fields = {"notification": "ntf_1", "at": 1.0, "delivery": "dlv_1", "try_": try_, "token": try_, "account": "a"}
+    if kind is not SentFact:
+        fields["reason"] = {Deferred: Reason.unavailable, RejectedFact: Reason.bad_address}.get(kind, Reason.timeout)
+    return kind(**fields)  # type: ignore[operator, no-any-return]
+
+
+answers = st.builds(answer, st.sampled_from([SentFact, Deferred, RejectedFact, UnknownFact]), st.integers(1, 4))
+drops = st.builds(
+    lambda status, reason: Dropped(
+        notification="ntf_1", at=1.0, delivery="dlv_1", try_=1, status=status, reason=reason
+    ),
+    st.sampled_from([Status.cancelled, Status.expired, Status.skipped]),
+    st.sampled_from([Reason.cancelled, Reason.expired, Reason.suppressed]),
+)
+facts = st.lists(st.one_of(answers, drops, st.builds(receipt, st.sampled_from(RECEIPTS))), max_size=12)
+
+
+def end(told: list[Fact]) -> tuple[Status, int, Reason | None]:
+    delivery = DELIVERY
+    for fact in told:
+        delivery = apply(delivery, fact, POLICY).delivery
+    return delivery.status, delivery.try_, delivery.reason
+
+
+@given(st.lists(st.sampled_from(RECEIPTS), min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_callbacks_end_the_same_in_any_order_and_number(statuses: list[Status], dice: random.Random) -> None:
+    told: list[Fact] = [receipt(status) for status in statuses]
+    shuffled = [*told, *dice.choices(told, k=3)]
+    dice.shuffle(shuffled)
+    assert end(told) == end(shuffled)
+
+
+@given(facts, st.randoms(use_true_random=False))
+def test_answers_and_callbacks_together_end_at_the_same_status(told: list[Fact], dice: random.Random) -> None:
+    """One claim a try, so no fact is a zombie's: what is told twice or late changes nothing."""
+    by_try = {(fact.try_ if hasattr(fact, "try_") else 0, type(fact).__name__): fact for fact in told}
+    once = list({getattr(f, "try_", repr(f)): f for f in by_try.values()}.values())
+    shuffled = [*once, *dice.choices(once, k=3)] if once else []
+    dice.shuffle(shuffled)
+    assert end(once)[0] == end(shuffled)[0]
+
+
+@given(facts)
+def test_the_standing_never_falls(told: list[Fact]) -> None:
+    delivery = DELIVERY
+    for fact in told:
+        after = apply(delivery, fact, POLICY).delivery
+        before = standing(delivery.status, delivery.try_, delivery.reason)
+        assert standing(after.status, after.try_, after.reason) >= before
+        delivery = after
+
+
+def test_a_late_sent_beats_a_cancel_and_a_refusal() -> None:
+    for status, reason in ((Status.cancelled, Reason.cancelled), (Status.failed, Reason.bad_address)):
+        ended = advance(DELIVERY, Move(status=status, try_=1, reason=reason), 2.0)
+        assert advance(ended, Move(status=Status.sent, try_=1), 3.0).status is Status.sent
+
+
+def test_a_bounce_beats_delivered_and_is_beaten_by_read() -> None:
+    assert end([receipt(Status.delivered), receipt(Status.failed)])[0] is Status.failed
+    assert end([receipt(Status.failed), receipt(Status.read)])[0] is Status.read
+
+
+def test_a_zombies_negative_is_ignored() -> None:
+    newest = UnknownFact(
+        notification="ntf_1", at=1.0, delivery="dlv_1", try_=1, token=9, account="a", reason=Reason.timeout
+    )
+    stale = RejectedFact(
+        notification="ntf_1", at=1.0, delivery="dlv_1", try_=1, token=3, account="a", reason=Reason.bad_address
+    )
+    assert end([newest, stale])[0] is Status.unknown
+
+
+def test_parked_is_at_rest_and_reaches_nobody() -> None:
+    parked = advance(DELIVERY, Move(status=Status.parked, try_=1, reason=Reason.timeout), 2.0)
+    assert terminal(parked)
+    assert not reached(parked, Status.sent)

@@ -52,7 +52,7 @@ class Database:
     async def __aenter__(self) -> Self:
         if self.path is not None:
             self._lock = sqlite.Lock(self.path)
-            self._lock.take()
+            self._lock.acquire()
         if not self._inline:
             self._writer = ThreadPoolExecutor(1, "database-writer")
             self._reader = ThreadPoolExecutor(1, "database-reader")

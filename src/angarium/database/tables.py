@@ -104,6 +104,7 @@ deliveries = _table(
     _number("version"),
     Index("deliveries_by_notification", "notification"),
 )
+Index("deliveries_open_question", deliveries.c.status, sqlite_where=deliveries.c.status.in_(["unknown", "parked"]))
 timeline = _table(
     "timeline",
     _key("notification"),

@@ -58,7 +58,7 @@ async def test_a_failed_write_leaves_nothing() -> None:
     async with Database(MEMORY) as database:
         with pytest.raises(ValueError, match="halfway"):
             await database.write(half)
-        assert await database.read(timers.next_due, 5.0) is None
+        assert await database.read(timers.next_due) is None
 
 
 async def test_a_leased_timer_is_not_given_out_again_until_its_lease_ends() -> None:
@@ -67,7 +67,7 @@ async def test_a_leased_timer_is_not_given_out_again_until_its_lease_ends() -> N
         [leased] = await database.write(timers.lease, 2.0, 10.0, 100)
         assert (leased.hop, leased.notification) == ("a", "ntf_1")
         assert await database.write(timers.lease, 3.0, 10.0, 100) == []
-        assert await database.read(timers.next_due, 3.0) == 12.0
+        assert await database.read(timers.next_due) == 12.0
         assert len(await database.write(timers.lease, 12.0, 10.0, 100)) == 1
 
 
@@ -77,7 +77,7 @@ async def test_a_timer_that_was_set_again_survives_the_deletion_of_its_lease() -
         [leased] = await database.write(timers.lease, 2.0, 10.0, 100)
         await database.write(timers.save, [timer("a", 50.0)])
         await database.write(timers.delete, [(leased.id, leased.lease)])
-        assert await database.read(timers.next_due, 3.0) == 50.0
+        assert await database.read(timers.next_due) == 50.0
 
 
 async def test_a_published_timer_is_gone() -> None:
@@ -85,4 +85,4 @@ async def test_a_published_timer_is_gone() -> None:
         await database.write(timers.save, [timer("a", 1.0)])
         [leased] = await database.write(timers.lease, 2.0, 10.0, 100)
         await database.write(timers.delete, [(leased.id, leased.lease)])
-        assert await database.read(timers.next_due, 3.0) is None
+        assert await database.read(timers.next_due) is None

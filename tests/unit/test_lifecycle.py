@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from angarium.decide.facts import Policy, apply
 from angarium.decide.lifecycle import Move, advance, reached, standing, terminal
 from angarium.model.category import Category
 from angarium.model.delivery import Delivery
-from angarium.model.fact import Deferred, Dropped, Fact, Receipt, RejectedFact, SentFact, UnknownFact
+from angarium.model.fact import Answers, Deferred, Dropped, Fact, Receipt, RejectedFact, SentFact, UnknownFact
 from angarium.model.reasons import Reason, Status
 
 ACCOUNTS = Accounts({"a": Account("a", ("email",), receipts=True)}, {"email": ("a",)})
@@ -42,12 +43,12 @@ def receipt(status: Status) -> Receipt:
     )
 
 
-def answer(kind: type[Fact], try_: int) -> Fact:
+def answer(kind: type[Answers], try_: int) -> Fact:
     """One claim a try: its token is the try's own."""
-    fields = {"notification": "ntf_1", "at": 1.0, "delivery": "dlv_1", "try_": try_, "token": try_, "account": "a"}
+    about: dict[str, Any] = {"notification": "ntf_1", "at": 1.0, "delivery": "dlv_1", "token": try_, "account": "a"}
     if kind is not SentFact:
-        fields["reason"] = {Deferred: Reason.unavailable, RejectedFact: Reason.bad_address}.get(kind, Reason.timeout)
-    return kind(**fields)  # type: ignore[operator, no-any-return]
+        about["reason"] = {Deferred: Reason.unavailable, RejectedFact: Reason.bad_address}.get(kind, Reason.timeout)
+    return kind(try_=try_, **about)
 
 
 answers = st.builds(answer, st.sampled_from([SentFact, Deferred, RejectedFact, UnknownFact]), st.integers(1, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from angarium.model.message import Email
 from angarium.model.reasons import Progress, Reason, Status
 from angarium.model.result import Rejected, Retry, Sent, Unknown
 from angarium.testing import Harness
@@ -62,6 +63,7 @@ async def test_an_event_becomes_one_message_on_each_channel() -> None:
         ]
         assert [n.status for n in await harness.notifications()] == [Progress.done]
         [message] = harness.messages("email")
+        assert isinstance(message, Email)
         assert (message.to, message.subject) == ("anna@example.com", "Welcome friend")
 
 
@@ -177,7 +179,8 @@ async def test_what_a_dispatcher_did_not_live_to_publish_is_published_by_the_rel
 
 async def test_a_poison_record_dies_and_the_rest_flows_on() -> None:
     async with Harness(PROJECT) as harness:
-        from angarium.model.reasons import Priority
+        from angarium.model.message import Email
+from angarium.model.reasons import Priority
         from angarium.ports.broker import Record
 
         topic = harness.topics.events(Priority.normal)

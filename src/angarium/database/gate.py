@@ -31,9 +31,11 @@ def permissions(
     """By tenant: the preferences of (tenant, user) and of whole tenants, and which of `addresses` are suppressed."""
     wanted = set(keys)
     columns = ("tenant", "user", "category", "channel", "allow")
-    users = {user for _, user in wanted} | {ANY}
+    users = wanted | {(tenant, ANY) for tenant, _ in wanted}
     preferences: dict[str, dict[tuple[str, str, str], bool]] = {}
-    for tenant, user, category, channel, allow in rows.fetch(connection, tables.preferences, columns, "user", users):
+    for tenant, user, category, channel, allow in rows.fetch(
+        connection, tables.preferences, columns, ("tenant", "user"), users
+    ):
         preferences.setdefault(tenant, {})[user, category, channel] = bool(allow)
     suppressed: dict[str, set[tuple[str, str]]] = {}
     for row in rows.fetch(connection, tables.suppressions, ("tenant", "channel", "address"), "address", set(addresses)):

@@ -24,8 +24,10 @@ def store(
         connection.exec_driver_sql(_insert(table, columns, update), list(rows))
 
 
-def fetch(connection: Connection, table: Table, columns: Keys, key: str, ids: Iterable[str]) -> Sequence[Found]:
-    """The rows whose column `key` is one of `ids`, in no order."""
+def fetch(
+    connection: Connection, table: Table, columns: Keys, key: str | Keys, ids: Iterable[str | Keys]
+) -> Sequence[Found]:
+    """The rows whose column `key` is one of `ids`, in no order. Several columns at once take tuples of values."""
     wanted = msgspec.json.encode(list(ids)).decode()
     if wanted == "[]":
         return ()
@@ -54,9 +56,13 @@ def _insert(table: Table, columns: Keys, update: Keys | None) -> str:
 
 
 @lru_cache(256)
-def _select(table: Table, columns: Keys, key: str) -> str:
+def _select(table: Table, columns: Keys, key: str | Keys) -> str:
     names = ", ".join(f'"{column}"' for column in columns)
-    return f'SELECT {names} FROM "{table.name}" WHERE "{key}" {_ANY}'  # noqa: S608
+    if isinstance(key, str):
+        return f'SELECT {names} FROM "{table.name}" WHERE "{key}" {_ANY}'  # noqa: S608
+    keys = ", ".join(f'"{column}"' for column in key)
+    values = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(key)))
+    return f'SELECT {names} FROM "{table.name}" WHERE ({keys}) IN (SELECT {values} FROM json_each(?))'  # noqa: S608
 
 
 def everything(connection: Connection, table: Table, columns: Keys) -> Sequence[Found]:

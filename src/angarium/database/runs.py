@@ -31,17 +31,20 @@ class EventRow(Struct, frozen=True, kw_only=True):
     offset: int
 
 
-def stored_runs(connection: Connection, ids: Iterable[str]) -> dict[str, Run]:
-    """By id."""
-    return {row[0]: read_run(row) for row in rows.fetch(connection, tables.runs, RUN, "id", ids)}
+def stored_runs(connection: Connection, keys: Iterable[EventKey]) -> dict[EventKey, list[Run]]:
+    """The runs that each event (tenant, source, id) started, in the order of their workflows."""
+    found: dict[EventKey, list[Run]] = {}
+    for row in rows.fetch(connection, tables.runs, RUN, ("tenant", "source", "event_id"), keys):
+        run = read_run(row)
+        found.setdefault((run.tenant, run.source, run.event_id), []).append(run)
+    return {key: sorted(runs, key=lambda run: run.workflow) for key, runs in found.items()}
 
 
 def stored_events(connection: Connection, keys: Iterable[EventKey]) -> dict[EventKey, EventRow]:
     """By (tenant, source, id)."""
-    wanted = set(keys)
-    found = rows.fetch(connection, tables.events, EVENT, "id", {key[2] for key in wanted})
+    found = rows.fetch(connection, tables.events, EVENT, ("tenant", "source", "id"), keys)
     events = (EventRow(**{**dict(zip(EVENT, row, strict=True)), "outcome": Outcome(row[5])}) for row in found)
-    return {key: event for event in events if (key := (event.tenant, event.source, event.id)) in wanted}
+    return {(event.tenant, event.source, event.id): event for event in events}
 
 
 def save_events(connection: Connection, events: Sequence[EventRow]) -> None:

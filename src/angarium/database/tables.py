@@ -56,7 +56,13 @@ preferences = _table(
     _time("updated"),
 )
 suppressions = _table(
-    "suppressions", _key("tenant"), _key("channel"), _key("address"), _text("reason", "source"), _time("at")
+    "suppressions",
+    _key("tenant"),
+    _key("channel"),
+    _key("address"),
+    _text("reason", "source"),
+    _time("at"),
+    Index("suppressions_by_address", "address"),
 )
 events = _table(
     "events",
@@ -121,7 +127,16 @@ timers = _table(
     _number("lease_token"),
     Index("timers_by_due", "due"),
 )
-cancels = _table("cancels", _key("tenant"), _key("scope"), _key("id"), _text("reason", "by"), _time("at"))
+Index("timers_leased", timers.c.lease_until, sqlite_where=timers.c.lease_until.is_not(None))
+cancels = _table(
+    "cancels",
+    _key("tenant"),
+    _key("scope"),
+    _key("id"),
+    _text("reason", "by"),
+    _time("at"),
+    Index("cancels_by_id", "id"),
+)
 inbox = _table(
     "inbox",
     Column("serial", Integer, primary_key=True, autoincrement=True),

@@ -27,7 +27,8 @@ RETURNING id, tenant, priority
 _DELETE = "DELETE FROM timers WHERE id = ? AND lease_token = ?"
 _NEXT = """
 SELECT min(at) FROM (
-  SELECT min(CASE WHEN lease_until IS NULL OR lease_until <= ? THEN due ELSE lease_until END) AS at FROM timers
+  SELECT * FROM (SELECT due AS at FROM timers WHERE lease_until IS NULL ORDER BY due LIMIT 1)
+  UNION ALL SELECT min(lease_until) FROM timers WHERE lease_until IS NOT NULL
   UNION ALL SELECT min(deadline) FROM notifications WHERE status = 'running'
 )
 """
@@ -68,9 +69,9 @@ def delete(connection: Connection, leased: Sequence[tuple[str, int]]) -> None:
         connection.exec_driver_sql(_DELETE, list(leased))
 
 
-def next_due(connection: Connection, now: float) -> float | None:
+def next_due(connection: Connection) -> float | None:
     """When something will be due, Unix seconds; None when nothing waits."""
-    value: float | None = connection.exec_driver_sql(_NEXT, (now,)).scalar()
+    value: float | None = connection.exec_driver_sql(_NEXT).scalar()
     return value
 
 

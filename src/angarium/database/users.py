@@ -21,9 +21,8 @@ UserKey = tuple[str, str]
 
 def people(connection: Connection, keys: Iterable[UserKey]) -> dict[UserKey, Person]:
     """By (tenant, id); whoever is not stored is not in it."""
-    wanted = set(keys)
-    found = rows.fetch(connection, tables.users, USER, "id", {key[1] for key in wanted})
-    return {(row[0], row[1]): _person(row) for row in found if (row[0], row[1]) in wanted}
+    found = rows.fetch(connection, tables.users, USER, ("tenant", "id"), keys)
+    return {(row[0], row[1]): _person(row) for row in found}
 
 
 def save(connection: Connection, people: Mapping[UserKey, Person], now: float) -> None:

@@ -49,12 +49,12 @@ class Arrival(Struct, frozen=True):
 
 
 class Gathered(Struct, frozen=True):
-    """What is stored of the batch's events and runs; `releases` are those that the stored runs are pinned to."""
+    """What is stored of the batch's events and their runs; `releases` are those that the stored runs are pinned to."""
 
     arrivals: tuple[Arrival, ...]
     dead: tuple[DeadLetter, ...]
     events: dict[EventKey, EventRow]
-    runs: dict[str, Run]
+    runs: dict[EventKey, list[Run]]
     releases: dict[str, Release]
 
 
@@ -75,33 +75,30 @@ class Router:
     def gather(self, connection: Connection, batch: Batch) -> Gathered:
         """Decode, and read what an earlier look at the same events has stored."""
         arrivals, dead = self._decode(batch)
-        names = {
-            run_id(*arrival.key, workflow.name)
-            for arrival in arrivals
-            for workflow in self._releases.current.matcher.matching(arrival.event.type)
-        }
-        stored = runs.stored_runs(connection, names)
-        pinned = {run.release for run in stored.values()}
-        events = runs.stored_events(connection, [arrival.key for arrival in arrivals])
+        events = runs.stored_events(connection, {arrival.key for arrival in arrivals})
+        stored = runs.stored_runs(connection, events)
+        pinned = {run.release for found in stored.values() for run in found}
         releases = {name: self._releases.get(connection, name) for name in pinned}
         return Gathered(tuple(arrivals), tuple(dead), events, stored, releases)
 
     def decide(self, _batch: Batch, gathered: Gathered) -> Outcome:
-        """Every event gets an outcome; what is stored is told again as it was."""
-        events: dict[EventKey, EventRow] = {}
-        known, facts, counts = dict(gathered.runs), list[Started](), list[EventOutcome]()
+        """Every event gets an outcome. One that is stored starts nothing new: its runs are told again as they were."""
+        rows, known = dict(gathered.events), dict(gathered.runs)
+        new, facts, counts = list[Run](), list[Started](), list[EventOutcome]()
         for arrival in gathered.arrivals:
-            workflows = self._releases.current.matcher.matching(arrival.event.type)
-            for routed in self._route(arrival, workflows, known, gathered):
-                known[routed.run.id] = routed.run
-                facts.extend(routed.facts)
-            first = gathered.events.get(arrival.key) or events.get(arrival.key)
-            row = _event_row(arrival, len(workflows))
-            events.setdefault(arrival.key, row)
-            counts.append(row.outcome if first is None or _same_record(first, row) else EventOutcome.repeated)
-        new = [run for run in known.values() if run.id not in gathered.runs]
+            if arrival.key in rows:
+                routed = self._again(arrival, known.get(arrival.key, []), gathered)
+                row = rows[arrival.key]
+            else:
+                routed = self._first(arrival)
+                row = rows[arrival.key] = _event_row(arrival, len(routed))
+                known[arrival.key] = [start.run for start in routed]
+                new += known[arrival.key]
+            facts += [fact for start in routed for fact in start.facts]
+            counts.append(row.outcome if _is_record(row, arrival.record) else EventOutcome.repeated)
+        fresh = [row for key, row in rows.items() if key not in gathered.events]
         return Outcome(
-            save=(Write(runs.save_events, (list(events.values()),)), Write(runs.save_runs, (new,))),
+            save=(Write(runs.save_events, (fresh,)), Write(runs.save_runs, (new,))),
             publish=tuple(self._record(fact) for fact in facts),
             dead=gathered.dead,
             counts=tuple(("decided", (outcome,)) for outcome in counts),
@@ -116,17 +113,21 @@ class Router:
                 dead.append(letter(record, Reason.undecodable, str(error), self._clock.now()))
         return arrivals, dead
 
-    def _route(
-        self, arrival: Arrival, workflows: Sequence[Workflow], known: dict[str, Run], gathered: Gathered
-    ) -> Iterable[Routed]:
+    def _first(self, arrival: Arrival) -> list[Routed]:
+        """An event never seen before, under every workflow of the present release."""
+        release = self._releases.current
+        workflows = release.matcher.matching(arrival.event.type)
         context = _context(arrival.event) if workflows else {}
-        for workflow in workflows:
-            run = known.get(run_id(*arrival.key, workflow.name))
-            release = self._releases.current
-            if run is not None:
-                release = gathered.releases.get(run.release, release)
-                workflow = release.workflows.get(workflow.name, workflow)
-            yield self._start(arrival.event, workflow, release, run, context)
+        return [self._start(arrival.event, workflow, release, None, context) for workflow in workflows]
+
+    def _again(self, arrival: Arrival, stored: Sequence[Run], gathered: Gathered) -> list[Routed]:
+        """A repeat, or the same record after a crash: what its runs were pinned to holds, deploy or not."""
+        context = _context(arrival.event) if stored else {}
+        releases = ((run, gathered.releases.get(run.release, self._releases.current)) for run in stored)
+        return [
+            self._start(arrival.event, release.workflows[run.workflow], release, run, context)
+            for run, release in releases
+        ]
 
     def _start(
         self, event: Event, workflow: Workflow, release: Release, stored: Run | None, context: dict[str, Any]
@@ -242,6 +243,6 @@ def _event_row(arrival: Arrival, run_count: int) -> EventRow:
     )
 
 
-def _same_record(first: EventRow, row: EventRow) -> bool:
+def _is_record(row: EventRow, record: Record) -> bool:
     """A crash shows a record again; that is no repeated event."""
-    return (first.topic, first.partition, first.offset) == (row.topic, row.partition, row.offset)
+    return (row.topic, row.partition, row.offset) == (record.topic, record.partition, record.offset)

@@ -44,7 +44,7 @@ class DueTimers:
     async def poll(self, limit: int, wait: float) -> Batch:
         """Lease what is due; else wait until something will be, `LOOK` or `wait` seconds at the most."""
         now = self._clock.now()
-        due = await self._database.read(timers.next_due, now) if limit else None
+        due = await self._database.read(timers.next_due) if limit else None
         if due is not None and due <= now:
             leased = await self._database.write(timers.lease, now, LEASE, limit)
             return [Record(TOPIC, timer.notification, encode(timer)) for timer in leased]

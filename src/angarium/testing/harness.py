@@ -181,7 +181,7 @@ class Harness:
         span = parse_duration(duration, "advance") if isinstance(duration, str) else duration
         end = self.clock.now() + span
         await self.settle()
-        while (due := await self.database.read(timers.next_due, self.clock.now())) is not None and due <= end:
+        while (due := await self.database.read(timers.next_due)) is not None and due <= end:
             self.clock.advance(max(0.0, due - self.clock.now()))
             await self.settle()
         self.clock.advance(end - self.clock.now())

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(precision=53), nullable=True),
         sa.PrimaryKeyConstraint("tenant", "scope", "id"),
     )
+    op.create_index("cancels_by_id", "cancels", ["id"], unique=False)
     op.create_table(
         "dead",
         sa.Column("id", sa.String(), nullable=False),
@@ -237,6 +238,7 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(precision=53), nullable=True),
         sa.PrimaryKeyConstraint("tenant", "channel", "address"),
     )
+    op.create_index("suppressions_by_address", "suppressions", ["address"], unique=False)
     op.create_table(
         "timeline",
         sa.Column("notification", sa.String(), nullable=False),
@@ -262,6 +264,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("timers_by_due", "timers", ["due"], unique=False)
+    op.create_index(
+        "timers_leased", "timers", ["lease_until"], unique=False, sqlite_where=sa.text("lease_until IS NOT NULL")
+    )
     op.create_table(
         "users",
         sa.Column("tenant", sa.String(), nullable=False),
@@ -283,9 +288,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it back."""
     op.drop_table("users")
+    op.drop_index("timers_leased", table_name="timers", sqlite_where=sa.text("lease_until IS NOT NULL"))
     op.drop_index("timers_by_due", table_name="timers")
     op.drop_table("timers")
     op.drop_table("timeline")
+    op.drop_index("suppressions_by_address", table_name="suppressions")
     op.drop_table("suppressions")
     op.drop_index("runs_by_event", table_name="runs")
     op.drop_table("runs")
@@ -311,4 +318,5 @@ def downgrade() -> None:
     op.drop_index("deliveries_by_notification", table_name="deliveries")
     op.drop_table("deliveries")
     op.drop_table("dead")
+    op.drop_index("cancels_by_id", table_name="cancels")
     op.drop_table("cancels")

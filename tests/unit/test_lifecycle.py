@@ -13,7 +13,7 @@ from angarium.decide.facts import Policy, apply
 from angarium.decide.lifecycle import Move, advance, reached, standing, terminal
 from angarium.model.category import Category
 from angarium.model.delivery import Delivery
-from angarium.model.fact import Answers, Deferred, Dropped, Fact, Receipt, RejectedFact, SentFact, UnknownFact
+from angarium.model.fact import Deferred, Dropped, Fact, Receipt, RejectedFact, SentFact, UnknownFact
 from angarium.model.reasons import Reason, Status
 
 ACCOUNTS = Accounts({"a": Account("a", ("email",), receipts=True)}, {"email": ("a",)})
@@ -43,11 +43,19 @@ def receipt(status: Status) -> Receipt:
     )
 
 
-def answer(kind: type[Answers], try_: int) -> Fact:
+REASONS: dict[str, Reason] = {
+    "Deferred": Reason.unavailable,
+    "RejectedFact": Reason.bad_address,
+    "UnknownFact": Reason.timeout,
+}
+Answer = SentFact | Deferred | RejectedFact | UnknownFact
+
+
+def answer(kind: type[Answer], try_: int) -> Answer:
     """One claim a try: its token is the try's own."""
     about: dict[str, Any] = {"notification": "ntf_1", "at": 1.0, "delivery": "dlv_1", "token": try_, "account": "a"}
     if kind is not SentFact:
-        about["reason"] = {Deferred: Reason.unavailable, RejectedFact: Reason.bad_address}.get(kind, Reason.timeout)
+        about["reason"] = REASONS[kind.__name__]
     return kind(try_=try_, **about)
 
 

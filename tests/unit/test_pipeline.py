@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from angarium.model.message import Email
-from angarium.model.reasons import Progress, Reason, Status
+from angarium.model.reasons import Priority, Progress, Reason, Status
 from angarium.model.result import Rejected, Retry, Sent, Unknown
+from angarium.ports.broker import Record
 from angarium.testing import Harness
 
 ANNA = {"id": "anna", "email": "anna@example.com", "phone": "+15005550006"}
@@ -179,10 +180,6 @@ async def test_what_a_dispatcher_did_not_live_to_publish_is_published_by_the_rel
 
 async def test_a_poison_record_dies_and_the_rest_flows_on() -> None:
     async with Harness(PROJECT) as harness:
-        from angarium.model.message import Email
-from angarium.model.reasons import Priority
-        from angarium.ports.broker import Record
-
         topic = harness.topics.events(Priority.normal)
         await harness.broker.publish([Record(topic, "k", b"\xff\xfe nonsense")])
         await harness.publish("user.signed_up", to=ANNA)

@@ -29,6 +29,7 @@ from angarium.database import keys as key_rows
 from angarium.pipeline.accept import Accept, Limits
 from angarium.pipeline.accounts import LiveAccount
 from angarium.pipeline.audit import audit
+from angarium.pipeline.relay import Relay
 from angarium.pipeline.releases import Releases
 from angarium.pipeline.sender import Surroundings
 from angarium.pipeline.topics import Topics
@@ -104,6 +105,7 @@ async def start(
     supervisor = Supervisor(
         build.roles(around, accounts.known(live, settings), settings.max_recipients), metrics, settings.drain
     )
+    await Relay(around.stores).publish(age=0.0)
     metrics.read = lambda: _readings(supervisor, stores, clock)
     await stack.enter_async_context(supervisor)
     limits = Limits(settings.max_event_bytes, settings.max_batch_events, settings.max_recipients)

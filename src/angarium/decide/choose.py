@@ -29,12 +29,17 @@ class Accounts(Struct, frozen=True):
     by_channel: Mapping[str, tuple[str, ...]]
 
     def order(self, channel: str, failed: str | None = None) -> tuple[str, ...]:
-        """The accounts to try, best first; the one that just failed comes last."""
+        """The accounts to try, best first; the one that definitely failed comes last."""
         names = self.by_channel.get(channel, ())
         if failed not in names:
             return names
         start = names.index(failed) + 1
         return names[start:] + names[:start]
+
+    def same(self, channel: str, account: str | None) -> tuple[str, ...]:
+        """The account that may have sent it already, alone: another one would surely make it two."""
+        names = self.by_channel.get(channel, ())
+        return (account,) if account is not None and account in names else names
 
     def reports(self, channel: str, account: str | None) -> bool:
         """Whether "delivered" will be told, so that "sent" alone does not count as reached."""

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from angarium.decide.choose import Accounts
 from angarium.model import times
 from angarium.model.category import Category
 from angarium.model.delivery import Delivery, Handover
@@ -28,7 +27,7 @@ def handover(
     person: Person,
     content: str | None,
     category: Category,
-    accounts: Accounts,
+    accounts: tuple[str, ...],
     topics: Topics,
 ) -> Record:
     """The record that makes a Sender do try `delivery.try_`."""
@@ -54,7 +53,7 @@ def handover(
         locale=notification.locale,
         person=Raw(encode(person)),
         event=notification.event,
-        accounts=accounts.order(delivery.channel, delivery.account),
+        accounts=accounts,
         expires=delivery.expires,
         accepted=notification.accepted,
     )

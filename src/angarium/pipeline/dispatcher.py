@@ -149,9 +149,16 @@ class Dispatcher:
             step = plan.steps[int(delivery.step)]
             content = step.content if isinstance(step, Send | FirstOf) else None
             whose = person if delivery.user == person.id else gathered.people[delivery.tenant, delivery.user]
+            accounts = self._order(verdict.before.get(name), delivery)
             yield announce.handover(
-                delivery, verdict.notification, whose, content, plan.category, self._accounts, self._topics
+                delivery, verdict.notification, whose, content, plan.category, accounts, self._topics
             )
+
+    def _order(self, before: Delivery | None, delivery: Delivery) -> tuple[str, ...]:
+        """Another account only after a definite non-send: then, and only then, the delivery was waiting."""
+        if before is None or before.status is Status.waiting:
+            return self._accounts.order(delivery.channel, delivery.account)
+        return self._accounts.same(delivery.channel, delivery.account)
 
     def _statuses(self, verdict: Verdict, now: float) -> Iterator[Record]:
         for delivery in _news(verdict):

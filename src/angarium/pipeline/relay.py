@@ -13,7 +13,7 @@ OLD, LOOK = 5.0, 2.5
 
 
 class Relay:
-    """Once at the start for everything, since whoever saved it is gone; then for what grows old."""
+    """A process that starts publishes everything, since whoever saved it is gone; then `run` takes what grows old."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

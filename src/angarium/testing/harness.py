@@ -84,7 +84,7 @@ class Harness:
             {account.name: account for account in accounts},
             {channel: tuple(a.name for a in accounts if channel in a.channels) for channel in CHANNELS},
         )
-        self._stack = AsyncExitStack()
+        self._stack, self._members = AsyncExitStack(), AsyncExitStack()
 
     @classmethod
     def of(cls, directory: str | Path, **options: Any) -> Self:
@@ -101,10 +101,12 @@ class Harness:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._members.aclose()
         await self._stack.aclose()
 
     async def start(self) -> None:
-        """Put the workers together; called again, it is what a restarted process would be."""
+        """Put the workers together; called again, it is what a killed and restarted process would be."""
+        await self._members.aclose()
         stores = Stores(self.broker, self.database, self.clock, self.metrics, self.topics.dead)
         releases = Releases(self.release)
         live = {
@@ -119,7 +121,7 @@ class Harness:
         self.timers = build.timers(around)
         self.senders = {channel: build.sender(around, self._accounts, channel) for channel in channels}
         for loop in self.loops:
-            await self._stack.enter_async_context(loop.consumer)
+            await self._members.enter_async_context(loop.consumer)
 
     @property
     def loops(self) -> list[Worker | Sender]:

@@ -45,8 +45,8 @@ from angarium.telemetry.readings import Readings
 from angarium.transport.guard import Guard
 from angarium.transport.http1 import Http1
 
-#: The key that a server on this machine leaves for its operator's commands.
-LOCAL_KEY = "local"
+#: The key that a server on this machine leaves for its operator's commands: made anew at each start.
+LOCAL_KEY = "key_00000000-0000-7000-8000-000000000000"
 
 
 class Running(Struct, frozen=True):
@@ -182,7 +182,7 @@ def _services(around: Surroundings, accept: Accept, stores: Opened) -> Services:
         secret=around.secret,
         public_url=around.public_url,
         receivers=receivers,
-        audit=lambda: audit(stores.broker, stores.database, stores.state, around.topics, clock),
+        audit=lambda: audit(stores.broker, stores.database, around.topics, clock),
         types=lambda: sorted({pattern for workflow in matcher.workflows.values() for pattern in workflow.on}),
     )
 
@@ -207,8 +207,8 @@ async def _leave_word(
     stack: AsyncExitStack, site: Site, stores: Opened, pepper: bytes, clock: SystemClock, environ: Mapping[str, str]
 ) -> str:
     """A key for this machine's operator, and on loopback the word of where to use it."""
-    text, row = auth.mint(pepper, LOCAL_KEY, ("operate",), clock.now())
-    await stores.database.write(key_rows.replace, row)
+    text, row = auth.mint(pepper, LOCAL_KEY, tenant="default", name="local", scopes=("operate",), created=clock.now())
+    await stores.database.write(key_rows.create, row)
     if serving.is_loopback(site.api):
         word = Local(url=serving.url(site.api), key=text, pid=os.getpid())
         local.write(word, environ)

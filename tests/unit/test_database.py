@@ -24,8 +24,20 @@ def timer(hop: str, due: float) -> Timer:
 def test_the_migrations_end_at_the_tables() -> None:
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
-        migrate.upgrade(engine)
+        migrate.migrate(engine)
+        assert migrate.current(engine) == migrate.HEAD
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_new_database_is_what_the_migrations_lead_to() -> None:
+    schemas = []
+    for make in (migrate.create, migrate.migrate):
+        engine = create_engine("sqlite://")
+        make(engine)
+        with engine.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT type, name, tbl_name FROM sqlite_master").all()
+        schemas.append(sorted(tuple(row) for row in rows))
+    assert schemas[0] == schemas[1]
 
 
 def test_the_newest_migration_is_the_one_the_program_asks_for() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from angarium.brokers._groups import Group, Log, Member, Tail
+from angarium.brokers._groups import FromOldest, Group, Log, Member, Tail
 from angarium.errors import Invalid, Refused
 from angarium.ports.broker import Consumer, Record
 from angarium.ports.clock import Clock
@@ -55,10 +55,10 @@ class EmbeddedBroker:
         self._known(topics)
         return Member(self._log, self._groups.setdefault(group, Group(group)), topics, self._clock)
 
-    def tail(self, topic: str) -> Consumer:
+    def tail(self, topic: str, *, oldest: bool = False) -> Consumer:
         """As the port says; it begins when it is entered. Raises `Invalid` for a topic that was not prepared."""
         self._known([topic])
-        return Tail(self._log, Group(""), [topic], self._clock)
+        return (FromOldest if oldest else Tail)(self._log, Group(""), [topic], self._clock)
 
     def _known(self, topics: Sequence[str]) -> None:
         for topic in topics:

@@ -72,6 +72,10 @@ class Log(Protocol):
         """The stored positions of `group`, which is made at the oldest record if it is new."""
         ...
 
+    async def oldest(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """The offset of each topic's oldest record; of the next one where there is none."""
+        ...
+
     async def read(self, starts: Mapping[str, int], limit: int) -> Sequence[Record]:
         """Up to `limit` records from these offsets on, topic by topic."""
         ...
@@ -224,3 +228,10 @@ class Tail(Member):
             place.out.clear()
         self._mine.clear()
         return batch
+
+
+class FromOldest(Tail):
+    """The same from the beginning: for whoever looks at everything and keeps no place."""
+
+    async def _positions(self, topics: Sequence[str]) -> Mapping[str, int]:
+        return await self._log.oldest(topics)

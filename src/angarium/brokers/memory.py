@@ -56,6 +56,9 @@ class _Lists:
     async def enter(self, group: str, topics: Sequence[str]) -> Mapping[str, int]:
         return {topic: self._positions.setdefault((group, topic), 1) for topic in topics}
 
+    async def oldest(self, topics: Sequence[str]) -> Mapping[str, int]:
+        return dict.fromkeys(topics, 1)
+
     async def read(self, starts: Mapping[str, int], limit: int) -> Sequence[Record]:
         found: list[Record] = []
         for topic, start in starts.items():

@@ -130,6 +130,10 @@ class _Tables:
         tables = [self._tables[topic] for topic in topics]
         return await self._file.run(lambda connection: _enter(connection, group, tables))
 
+    async def oldest(self, topics: Sequence[str]) -> Mapping[str, int]:
+        tables = [self._tables[topic] for topic in topics]
+        return await self._file.run(lambda connection: {t.topic: _oldest(connection, t) for t in tables})
+
     async def read(self, starts: Mapping[str, int], limit: int) -> Sequence[Record]:
         places = self._by_table(starts)
         return await self._file.run(lambda connection: _read(connection, places, limit))
@@ -199,10 +203,14 @@ def _sweep(connection: Connection, table: _Table, cutoff: float) -> bool:
 
 
 def _enter(connection: Connection, group: str, tables: Sequence[_Table]) -> dict[str, int]:
-    new = [(group, table.number, _number(connection, table.sql(OLDEST)) or 1) for table in tables]
+    new = [(group, table.number, _oldest(connection, table)) for table in tables]
     connection.executemany('INSERT INTO "groups" VALUES (?, ?, ?) ON CONFLICT DO NOTHING', new)
     stored = dict(connection.execute('SELECT topic, "offset" FROM "groups" WHERE name = ?', (group,)).fetchall())
     return {table.topic: stored[table.number] for table in tables}
+
+
+def _oldest(connection: Connection, table: _Table) -> int:
+    return _number(connection, table.sql(OLDEST)) or 1
 
 
 def _read(connection: Connection, starts: Mapping[_Table, int], limit: int) -> list[Record]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -24,7 +23,9 @@ def _names(columns: Sequence[str]) -> str:
 
 _EVENTS = f"SELECT {_names(EVENT)} FROM events WHERE tenant = ? AND id = ?"  # noqa: S608
 _RUNS = f"SELECT {_names(RUN)} FROM runs WHERE tenant = ? AND source = ? AND event_id = ? ORDER BY workflow"  # noqa: S608
-_NEWEST = "SELECT id FROM notifications WHERE tenant = ?"
+_OF_USER = "SELECT id FROM notifications WHERE tenant = ? AND user = ?"
+# The plus hides the column from SQLite's planner, which would go through a whole tenant instead of a narrower index.
+_OF_ALL = "SELECT id FROM notifications WHERE +tenant = ?"
 _BURIED = f"""
 SELECT {_names(DEAD)} FROM dead WHERE tenant = ? AND topic LIKE '%.events.%' AND instr(value, CAST(? AS BLOB)) > 0
 ORDER BY at LIMIT ?
@@ -57,14 +58,13 @@ def newest(
     notification: str | None = None,
 ) -> list[str]:
     """Ids of a tenant's notifications, newest first, that fit all that is given."""
-    query, values = _NEWEST, list[Any]([tenant])
-    if user is not None:
-        query, values = f"{query} AND user = ?", [*values, user]
+    query, values = (_OF_ALL, [tenant]) if user is None else (_OF_USER, [tenant, user])
     if runs is not None:
         query += " AND run IN (SELECT value FROM json_each(?))"
         values.append(msgspec.json.encode(list(runs)).decode())
     if notification is not None:
-        query, values = f"{query} AND id = ?", [*values, notification]
+        query += " AND id = ?"
+        values.append(notification)
     found = connection.exec_driver_sql(f"{query} ORDER BY id DESC LIMIT ?", (*values, limit)).all()
     return [row[0] for row in found]
 
@@ -79,9 +79,9 @@ def lines(connection: Connection, notifications: Iterable[str]) -> dict[str, lis
     return found
 
 
-def timers(connection: Connection, notifications: Iterable[str]) -> dict[str, dict[str, float]]:
-    """By notification: what it waits for itself, as hop and due time (Unix seconds)."""
-    wanted = msgspec.json.encode(list(notifications)).decode()
+def timers(connection: Connection, subjects: Iterable[str]) -> dict[str, dict[str, float]]:
+    """By subject, a notification or a delivery: what it waits for, as hop and due time (Unix seconds)."""
+    wanted = msgspec.json.encode(list(subjects)).decode()
     found: dict[str, dict[str, float]] = {}
     for name, hop, due in connection.exec_driver_sql(_TIMERS, (wanted,)).all():
         found.setdefault(name, {})[hop] = due

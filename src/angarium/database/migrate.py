@@ -1,6 +1,7 @@
 """Bring a database to this program's schema.
 
-A one-row query decides whether anything is to be done, because importing Alembic alone costs most of a second.
+A one-row query decides whether anything is to be done, because importing Alembic alone costs most of a second: only
+an older database needs it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, inspect
 
+from angarium.database.tables import metadata
 from angarium.errors import Incompatible
 
 if TYPE_CHECKING:
@@ -23,8 +25,24 @@ def upgrade(engine: Engine) -> None:
     found = current(engine)
     if found == HEAD:
         return
-    if found is not None and found > HEAD:
+    if found is None:
+        create(engine)
+    elif found > HEAD:
         raise Incompatible(int(found), int(HEAD), "database schema")
+    else:
+        migrate(engine)
+
+
+def create(engine: Engine) -> None:
+    """A new database gets today's tables at once; a test holds them equal to what all migrations lead to."""
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+
+
+def migrate(engine: Engine) -> None:
+    """Run every migration that the database has not seen."""
     from alembic import command  # noqa: PLC0415 - costs 0.8 s, and is needed once a schema
 
     with engine.connect() as connection:
@@ -43,7 +61,7 @@ def current(engine: Engine) -> str | None:
 
 
 def _config() -> Config:
-    from alembic.config import Config  # noqa: PLC0415 - see `upgrade`
+    from alembic.config import Config  # noqa: PLC0415 - see `migrate`
 
     config = Config()
     config.set_main_option("script_location", "angarium.database:migrations")

@@ -75,6 +75,7 @@ events = _table(
     _number("run_count"),
     _text("topic"),
     _number("partition", "offset"),
+    Index("events_by_id", "id"),
 )
 runs = _table(
     "runs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from angarium.database import Connection, dead
 from angarium.database.dead import DeadLetter
-from angarium.model.ids import dead_id
+from angarium.model.ids import dead_id, digest
 from angarium.model.reasons import Reason
 from angarium.ports.broker import Batch, Record
 
@@ -62,9 +63,12 @@ def perform(connection: Connection, handler: Handler[Any], batch: Batch, late: S
 
 
 def letter(record: Record, reason: Reason, detail: str, now: float, tenant: str = "default") -> DeadLetter:
-    """The dead letter of a record."""
+    """The dead letter of a record. One that was never stored has no place, so its content names it."""
+    name = dead_id(record.topic, record.partition, record.offset)
+    if record.offset < 0:
+        name = "dead_" + digest(record.topic, record.key, hashlib.blake2b(record.value).hexdigest())
     return DeadLetter(
-        id=dead_id(record.topic, record.partition, record.offset),
+        id=name,
         tenant=tenant,
         topic=record.topic,
         partition=record.partition,

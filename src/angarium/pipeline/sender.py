@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -18,7 +19,7 @@ from angarium.model.category import Category
 from angarium.model.delivery import Handover
 from angarium.model.fact import Behind as BehindFact
 from angarium.model.fact import Deferred, Dropped, Fact, RejectedFact, SentFact, UnknownFact
-from angarium.model.reasons import Reason, Status
+from angarium.model.reasons import Reason
 from angarium.model.result import Rejected, Result, Retry, Sent, Unknown
 from angarium.pipeline import records
 from angarium.pipeline.accounts import LiveAccount, unreadable
@@ -192,14 +193,7 @@ class Sender:
         if look.status is None:
             self._tell(t, None)
         else:
-            self._tell(t, self._dropped(t, look.status, look.reason))
-
-    def _dropped(self, t: Try, status: Status, reason: Reason) -> Fact:
-        h = t.handover
-        now = self.around.stores.clock.now()
-        return Dropped(
-            notification=h.notification, at=now, delivery=h.delivery, try_=h.try_, status=status, reason=reason
-        )
+            self._tell(t, Dropped(**self._about(t), status=look.status, reason=look.reason))
 
     async def _claim(self, tries: list[Try]) -> Mapping[str, Verdict]:
         """By the state; what must not be called twice by itself is claimed by the database."""
@@ -222,7 +216,6 @@ class Sender:
         return {name: Go(token) if name in ours else Lapsed(token) for name, _, _ in wanted}
 
     def _obey(self, t: Try, verdict: Verdict, claimed_at: float, calls: asyncio.TaskGroup) -> None:
-        h, now = t.handover, self.around.stores.clock.now()
         match verdict:
             case Go(token):
                 self._calling += 1
@@ -235,8 +228,7 @@ class Sender:
             case Lapsed(token):
                 self._tell(t, self._fact(t, token, Unknown(Reason.lease_lapsed), 0.0))
             case Behind(try_, answer):
-                behind = BehindFact(notification=h.notification, at=now, delivery=h.delivery, try_=try_, answer=answer)
-                self._tell(t, behind)
+                self._tell(t, BehindFact(**{**self._about(t), "try_": try_}, answer=answer))
 
     async def _call(self, t: Try, token: int, claimed_at: float) -> None:
         """One call with a fresh claim; every way it can end is an answer."""
@@ -279,46 +271,22 @@ class Sender:
     def _tell(self, t: Try, fact: Fact | None, settle: Answer | Release | None = None) -> None:
         self._answers.add(Told(t.record, self.around.topics.journal(t.handover.priority), fact, settle))
 
+    def _about(self, t: Try) -> dict[str, Any]:
+        """What every fact of a try says."""
+        h, at = t.handover, self.around.stores.clock.now()
+        return {"notification": h.notification, "at": at, "delivery": h.delivery, "try_": h.try_}
+
     def _busy(self, t: Try, token: int, after: float) -> Fact:
-        h = t.handover
-        return Deferred(
-            notification=h.notification,
-            at=self.around.stores.clock.now(),
-            delivery=h.delivery,
-            try_=h.try_,
-            token=token,
-            reason=Reason.busy,
-            after=after,
-        )
+        return Deferred(**self._about(t), token=token, reason=Reason.busy, after=after)
 
     def _fact(self, t: Try, token: int, result: Result, ms: float) -> Fact:
-        h, account, at = t.handover, t.account.name, self.around.stores.clock.now()
-        name, delivery, try_ = h.notification, h.delivery, h.try_
+        about = {**self._about(t), "token": token, "account": t.account.name}
         match result:
             case Sent(ref):
-                return SentFact(
-                    notification=name,
-                    at=at,
-                    delivery=delivery,
-                    try_=try_,
-                    token=token,
-                    account=account,
-                    reference=ref,
-                    ms=ms,
-                )
+                return SentFact(**about, reference=ref, ms=ms)
             case Retry(reason, after):
-                return Deferred(
-                    notification=name,
-                    at=at,
-                    delivery=delivery,
-                    try_=try_,
-                    token=token,
-                    account=account,
-                    reason=reason,
-                    after=after,
-                )
+                return Deferred(**about, reason=reason, after=after)
             case Rejected(reason):
-                kind: type[RejectedFact | UnknownFact] = RejectedFact
+                return RejectedFact(**about, reason=reason)
             case Unknown(reason):
-                kind = UnknownFact
-        return kind(notification=name, at=at, delivery=delivery, try_=try_, token=token, account=account, reason=reason)
+                return UnknownFact(**about, reason=reason)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from angarium.model.channels import CHANNELS
 from angarium.model.reasons import Priority
-
-CHANNELS = ("email", "sms", "push", "webpush", "chat", "voice", "webhook", "inbox")
 
 
 class Topics(Struct, frozen=True):

@@ -84,6 +84,6 @@ class Broker(Protocol):
         """
         ...
 
-    def tail(self, topic: str) -> Consumer:
-        """From now on and without a group: commits do nothing. For live feeds."""
+    def tail(self, topic: str, *, oldest: bool = False) -> Consumer:
+        """From now on, or from the oldest record, without a group: commits do nothing. For feeds and audits."""
         ...

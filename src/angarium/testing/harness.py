@@ -25,6 +25,7 @@ from angarium.brokers.memory import MemoryBroker
 from angarium.database import ledger, rows, tables, timers
 from angarium.database.engine import MEMORY, Database
 from angarium.decide.choose import Account, Accounts
+from angarium.model.channels import CHANNELS
 from angarium.model.delivery import Delivery
 from angarium.model.fact import Receipt
 from angarium.model.message import Message
@@ -37,7 +38,7 @@ from angarium.pipeline.records import encode
 from angarium.pipeline.relay import Relay
 from angarium.pipeline.releases import Releases
 from angarium.pipeline.sender import Sender, Surroundings
-from angarium.pipeline.topics import CHANNELS, Topics
+from angarium.pipeline.topics import Topics
 from angarium.pipeline.worker import Stores, Worker
 from angarium.ports.broker import Record
 from angarium.project import Release, load, read

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("offset", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("tenant", "source", "id"),
     )
+    op.create_index("events_by_id", "events", ["id"], unique=False)
     op.create_table(
         "files",
         sa.Column("hash", sa.String(), nullable=False),
@@ -310,6 +311,7 @@ def downgrade() -> None:
     op.drop_table("inbox")
     op.drop_table("idempotency")
     op.drop_table("files")
+    op.drop_index("events_by_id", table_name="events")
     op.drop_table("events")
     op.drop_table("early")
     op.drop_index(

@@ -12,6 +12,15 @@ Messages name the place, the problem and the mend; they never carry a secret, an
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """A mend for a misspelt name: the nearest known one, else all of them."""
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"use one of: {', '.join(sorted(known)) or 'none is known'}"
+
 
 class AngariumError(Exception):
     """The root, so that a caller can tell our refusals from defects."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 from minijinja import Environment, TemplateError
 
-from angarium.errors import Invalid
+from angarium.errors import Invalid, nearest
 
 #: What a workflow may ask about; `steps` holds what the steps so far came to.
 ROOTS = ("data", "event", "user", "steps")
@@ -51,12 +50,6 @@ class Undefined(Exception):
 
 #: What rendering can raise; the filters and tests of the language are the only code it runs.
 FAILURES = (TemplateError, Undefined, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """A mend for a misspelt name: the nearest known one, else all of them."""
-    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"use one of: {', '.join(sorted(known)) or 'none is known'}"
 
 
 def environment(fuel: int = FUEL, **options: Any) -> Environment:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.errors import Invalid
-from angarium.expressions import Expressions, nearest
+from angarium.errors import Invalid, nearest
+from angarium.expressions import Expressions
 
 CONTEXT: dict[str, Any] = {
     "data": {

@@ -174,7 +174,7 @@ def bad_signatures() -> list[str]:
     return [*(b64encode(form).decode() for form in forms), b64encode(raw).decode() + "\n", "%", "\xe9"]
 
 
-@pytest.mark.parametrize("signature", bad_signatures())
+@pytest.mark.parametrize("signature", bad_signatures(), ids=lambda _: "form")
 def test_an_event_signature_of_another_form_is_forged(signature: str) -> None:
     with pytest.raises(Forged):
         verify_events(events_key(public(KEY)), str(NOW), b"[]", signature)

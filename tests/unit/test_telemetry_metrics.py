@@ -12,10 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from angarium.errors import Unavailable
+from angarium.model.channels import CHANNELS
 from angarium.model.reasons import Outcome, Priority, Reason, Status
 from angarium.telemetry import families
 from angarium.telemetry.families import Family
-from angarium.telemetry.metrics import CHANNELS, Metrics
+from angarium.telemetry.metrics import Metrics
 from angarium.telemetry.readings import Readings
 
 NOW = 1_000_000.0

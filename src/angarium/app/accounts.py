@@ -12,8 +12,8 @@ from angarium import plugins
 from angarium.config.settings import Settings
 from angarium.decide.choose import Account, Accounts
 from angarium.errors import Invalid, Misconfigured
+from angarium.model.channels import CHANNELS
 from angarium.pipeline.accounts import LiveAccount
-from angarium.pipeline.topics import CHANNELS
 from angarium.ports.provider import Provider, Tools
 from angarium.sandbox.credentials import Credentials
 

@@ -26,9 +26,10 @@ from angarium.config.secret import secret
 from angarium.config.settings import Settings
 from angarium.database import health
 from angarium.database import keys as key_rows
+from angarium.decide.choose import Accounts
 from angarium.pipeline.accept import Accept, Limits
 from angarium.pipeline.accounts import LiveAccount
-from angarium.pipeline.audit import audit
+from angarium.pipeline.audit import Groups, audit
 from angarium.pipeline.relay import Relay
 from angarium.pipeline.releases import Releases
 from angarium.pipeline.sender import Surroundings
@@ -102,15 +103,14 @@ async def start(
         key,
         site.public_url,
     )
-    supervisor = Supervisor(
-        build.roles(around, accounts.known(live, settings), settings.max_recipients), metrics, settings.drain
-    )
+    known = accounts.known(live, settings)
+    supervisor = Supervisor(build.roles(around, known, settings.max_recipients), metrics, settings.drain)
     await Relay(around.stores).publish(age=0.0)
     metrics.read = lambda: _readings(supervisor, stores, clock)
     await stack.enter_async_context(supervisor)
     limits = Limits(settings.max_event_bytes, settings.max_batch_events, settings.max_recipients)
     accept = Accept(stores.broker, stores.database, around.releases, topics, clock, metrics, limits)
-    services = _services(around, accept, stores)
+    services = _services(around, known, accept, stores)
     await stack.enter_async_context(serving.serve(application(services), site.api))
     await stack.enter_async_context(serving.serve(admin(metrics, supervisor.ailing), site.admin))
     admin_key = await _leave_word(stack, site, stores, key, clock, environ)
@@ -165,12 +165,12 @@ async def _accounts(
     return live
 
 
-def _services(around: Surroundings, accept: Accept, stores: Opened) -> Services:
+def _services(around: Surroundings, known: Accounts, accept: Accept, stores: Opened) -> Services:
     """What the HTTP interface is handed."""
     receivers = {n: a.provider for n, a in around.accounts.items() if isinstance(a.provider, Receiver)}
     clock = around.stores.clock
-    matcher = around.releases.current
-
+    release = around.releases.current
+    groups = Groups(channels=[channel for channel, order in known.by_channel.items() if order])
     return Services(
         accept=accept,
         database=stores.database,
@@ -182,8 +182,8 @@ def _services(around: Surroundings, accept: Accept, stores: Opened) -> Services:
         secret=around.secret,
         public_url=around.public_url,
         receivers=receivers,
-        audit=lambda: audit(stores.broker, stores.database, around.topics, clock),
-        types=lambda: sorted({pattern for workflow in matcher.workflows.values() for pattern in workflow.on}),
+        audit=lambda: audit(stores.broker, stores.database, around.topics, clock, groups=groups),
+        types=lambda: sorted({pattern for workflow in release.workflows.values() for pattern in workflow.on}),
     )
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from angarium.config.listing import Setting, listing
 from angarium.errors import Misconfigured
-from angarium.telemetry.metrics import CHANNELS
+from angarium.model.channels import CHANNELS
 
 #: Names from the root of the settings down: `("log", "level")`.
 Where = tuple[str, ...]

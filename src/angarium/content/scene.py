@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from angarium.content.templates import ROOTS, Template, Templates, Unrenderable
-from angarium.errors import Invalid
-from angarium.expressions import Expressions, nearest
+from angarium.errors import Invalid, nearest
+from angarium.expressions import Expressions
 from angarium.model.delivery import Handover
 from angarium.model.message import Message
 from angarium.model.reasons import Reason

@@ -13,8 +13,8 @@ from typing import Any
 from minijinja import TemplateError
 
 from angarium.content import html as markup
-from angarium.errors import AngariumError, Invalid
-from angarium.expressions import FAILURES, MAX_TEXT, Undefined, code, environment, explain, inspect, nearest, shown
+from angarium.errors import AngariumError, Invalid, nearest
+from angarium.expressions import FAILURES, MAX_TEXT, Undefined, code, environment, explain, inspect, shown
 from angarium.model.reasons import Reason
 
 FOLDER = "templates/"

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from angarium.model.channels import DEVICES
 from angarium.model.reasons import Reason
 from angarium.model.user import Address, Person
-
-#: Channels that reach a registered device rather than an address of the person.
-DEVICES = frozenset({"push", "webpush"})
 
 
 class Account(Struct, frozen=True):

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from angarium.errors import AngariumError, Invalid
-from angarium.expressions import nearest
+from angarium.errors import AngariumError, Invalid, nearest
 from angarium.model.ids import digest
 from angarium.model.reasons import Reason
 from angarium.model.user import Device, Person

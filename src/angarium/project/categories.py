@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from angarium.errors import Invalid
-from angarium.expressions import nearest
+from angarium.errors import Invalid, nearest
 from angarium.model.category import Category, Unknowns
+from angarium.model.channels import CHANNELS
 from angarium.model.reasons import Priority
 from angarium.project import fields, files
 from angarium.project.durations import duration
@@ -15,7 +15,6 @@ from angarium.project.problems import Problems
 
 PATH = "categories.toml"
 #: Every channel there is a word for.
-CHANNELS = ("email", "sms", "push", "webpush", "chat", "voice", "webhook", "inbox")
 #: Those that messages can be made for now.
 SUPPORTED = ("email", "sms", "webhook", "inbox")
 NAME = r"[a-z][a-z0-9_-]{0,63}"

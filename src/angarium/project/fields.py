@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from angarium.errors import Invalid
-from angarium.expressions import nearest
+from angarium.errors import Invalid, nearest
 from angarium.project.durations import duration
 from angarium.project.problems import Problems
 

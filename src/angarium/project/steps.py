@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from angarium.errors import Invalid
-from angarium.expressions import Expressions, lone, nearest
+from angarium.errors import Invalid, nearest
+from angarium.expressions import Expressions, lone
 from angarium.model.reasons import Status
 from angarium.model.workflow import Delay, FirstOf, Send, Step, Stop
 from angarium.project import fields

@@ -8,11 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from angarium.errors import Invalid
-from angarium.expressions import Expressions, nearest
+from angarium.errors import Invalid, nearest
+from angarium.expressions import Expressions
+from angarium.model.channels import CHANNELS
 from angarium.model.workflow import FirstOf, Send, Step, Workflow
 from angarium.project import fields, steps
-from angarium.project.categories import CHANNELS, SUPPORTED
+from angarium.project.categories import SUPPORTED
 from angarium.project.problems import Problems
 
 FOLDER = "workflows/"

@@ -17,13 +17,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.metrics_core import Metric
 
 from angarium.errors import AngariumError
+from angarium.model.channels import CHANNELS
 from angarium.model.reasons import Outcome, Priority, Reason, Status
 from angarium.telemetry import families, readings
 from angarium.telemetry.families import Family
 from angarium.telemetry.readings import Readings
 from angarium.telemetry.series import OTHER, Series
 
-CHANNELS = ("email", "sms", "push", "webpush", "chat", "voice", "webhook", "inbox")
 #: Seconds that the stores have to answer a scrape; Prometheus itself gives up after ten.
 PATIENCE = 4.0
 #: Seconds for which a scrape is told again, so that a flood of them costs the workers next to nothing.

@@ -86,11 +86,17 @@ class Connection(asyncio.Protocol):
 
     def is_alive(self) -> bool:
         """Whether it may be written to. After some idleness the kernel is asked: a readable idle socket has ended."""
-        if self.dead or self.loop.time() - self.rested < SURELY_ALIVE:
-            return not self.dead
+        if self.is_ending():
+            return False
+        if self.loop.time() - self.rested < SURELY_ALIVE:
+            return True
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not poll.poll(0)
+
+    def is_ending(self) -> bool:
+        """Whether it is closed, or the loop has closed it and tells so at its next turn."""
+        return self.dead or self.transport.is_closing()
 
     def rest(self, seconds: float) -> None:
         """Wait for the next call, at most so long."""
@@ -132,7 +138,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected, with TLS where asked for."""
         self.transport = cast("asyncio.Transport", transport)
-        self.owner.joined(self)
+        if self.dead:
+            self.transport.abort()
+        else:
+            self.owner.joined(self)
 
     def data_received(self, data: bytes) -> None:
         """Read on. What a server sends unasked is never taken for an answer."""

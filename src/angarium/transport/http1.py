@@ -129,7 +129,7 @@ class Http1(Transport):
             raise CallFailed(Reason.tls_failed, written=False) from error
         except (OSError, UnicodeError) as error:
             raise CallFailed(Reason.connect_failed, written=False) from error
-        if self.pool.closing or connection.dead:
+        if self.pool.closing or connection.is_ending():
             connection.drop()
             raise CallFailed(Reason.connect_failed, written=False)
         return connection

@@ -75,10 +75,11 @@ class Pool:
             self.emptied.set()
 
     def forsake(self, connection: Connection) -> None:
-        """Whoever opened it gave up. Some loops then close the socket and never say so."""
+        """Whoever opened it gave up. Some loops then close the socket and never say so; others still make it."""
         if connection in self.open:
             connection.drop()
             self.lost(connection)
+        connection.dead = True
 
     async def close(self) -> None:
         """Drop every connection, and return when the last of their sockets is closed."""

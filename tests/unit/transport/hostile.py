@@ -38,6 +38,9 @@ class Peer:
         return head + (await self.reader.readexactly(int(length[1])) if length else b"")
 
     async def send(self, data: bytes) -> None:
+        """Raises `ConnectionError` when the client is gone, where one of the loops would raise `RuntimeError`."""
+        if self.writer.is_closing():
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
@@ -88,7 +91,7 @@ class Hostile:
         await asyncio.gather(*self.present)
         await self.server.wait_closed()
         if not kind:
-            assert self.errors == []
+            assert self.errors == [], [repr(error) for error in self.errors]
 
     @property
     def accepted(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -15,14 +15,23 @@ from angarium.transport.http1 import Http1
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
+class Silent(asyncio.Protocol):
+    """A server that takes connections and says nothing."""
+
+    taken: list[asyncio.Transport]
+
+    def __init__(self, taken: list[asyncio.Transport]) -> None:
+        self.taken = taken
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.taken.append(cast("asyncio.Transport", transport))
+
+
 async def give_up_after(turns: int) -> None:
     """Cancel a call `turns` turns of the loop after it was made, then close the client."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(5):
+    taken: list[asyncio.Transport] = []
+    server = await asyncio.get_running_loop().create_server(lambda: Silent(taken), "127.0.0.1", 0)
+    async with server, asyncio.timeout(5):
         http = Http1()
         port = server.sockets[0].getsockname()[1]
         async with asyncio.TaskGroup() as group:
@@ -32,6 +41,10 @@ async def give_up_after(turns: int) -> None:
             call.cancel()
         await http.close()
         assert not http.pool.open
+    await asyncio.sleep(0.01)  # the server's side hears of it
+    for transport in taken:
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

@@ -169,6 +169,15 @@ async def test_an_idle_connection_whose_end_the_loop_has_not_seen_yet_is_not_wri
         assert (await ask(http, server.url)).body == b"2"
 
 
+async def test_an_idle_connection_that_the_loop_has_closed_and_not_yet_told_of_is_not_written_to() -> None:
+    async with stage(polite) as (http, server):
+        assert (await ask(http, server.url)).body == b"1"
+        [kept] = http.pool.idle
+        kept.transport.abort()
+        assert not kept.dead
+        assert (await ask(http, server.url)).body == b"2"
+
+
 @pytest.mark.parametrize("unasked", [b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged", b"\r\n", b"H"])
 async def test_what_a_server_sends_unasked_is_never_taken_for_an_answer(unasked: bytes) -> None:
     async def script(peer: Peer) -> None:

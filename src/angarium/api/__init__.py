@@ -1,0 +1,1 @@
+"""HTTP: the ingest as plain ASGI, a file a resource on Litestar, and the admin listener. Ports are handed in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,6 +86,15 @@ async def test_the_same_key_with_another_body_is_a_conflict() -> None:
         await accept.accept([draft()], key="k1", body=b"{}")
         with pytest.raises(Conflict):
             await accept.accept([draft()], key="k1", body=b"[]")
+
+
+async def test_two_bodies_that_race_for_a_key_do_not_both_win() -> None:
+    async with Harness(PROJECT) as harness:
+        accept = way_in(harness)
+        racing = [accept.accept([draft(data=n)], key="k1", body=b"%d" % n) for n in range(5)]
+        answers = await asyncio.gather(*racing, return_exceptions=True)
+        assert sum(not isinstance(answer, Conflict) for answer in answers) == 1
+        assert len(await stored(harness)) == 1
 
 
 async def test_keys_of_two_tenants_are_independent() -> None:

@@ -1,32 +1,31 @@
-"""Idempotency keys of the ingest: what was answered to a key, for as long as a client may ask again."""
+"""Idempotency keys of the ingest: which body came with a key, and what was answered, while a client may ask again."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
-_FIND = "SELECT body_hash, events FROM idempotency WHERE tenant = ? AND key = ? AND expires > ?"
-_SAVE = """
-INSERT INTO idempotency (tenant, key, body_hash, events, expires) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (tenant, key) DO UPDATE SET body_hash = excluded.body_hash, events = excluded.events,
-expires = excluded.expires WHERE idempotency.expires <= ?
-"""
+_FORGET = "DELETE FROM idempotency WHERE tenant = ? AND key = ? AND expires <= ?"
+_RESERVE = "INSERT INTO idempotency (tenant, key, body_hash, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_FIND = "SELECT body_hash, events FROM idempotency WHERE tenant = ? AND key = ?"
+_ANSWER = "UPDATE idempotency SET events = ? WHERE tenant = ? AND key = ?"
 
 
 class Remembered(Struct, frozen=True):
-    """The hash of the body that came with the key, and the answer's bytes."""
+    """The hash of the first body that came with the key, and the answer's bytes; None while there is no answer."""
 
     body_hash: bytes
-    events: bytes
+    events: bytes | None
 
 
-def find(connection: Connection, tenant: str, key: str, now: float) -> Remembered | None:
-    """What is remembered of a key; None when it is new or forgotten."""
-    row = connection.exec_driver_sql(_FIND, (tenant, key, now)).first()
-    return Remembered(row[0], row[1]) if row else None
+def reserve(connection: Connection, tenant: str, key: str, body_hash: bytes, now: float, seconds: float) -> Remembered:
+    """Take the key for this body, for `seconds`, unless another has it: what is remembered of it either way."""
+    connection.exec_driver_sql(_FORGET, (tenant, key, now))
+    connection.exec_driver_sql(_RESERVE, (tenant, key, body_hash, now + seconds))
+    row = connection.exec_driver_sql(_FIND, (tenant, key)).one()
+    return Remembered(row[0], row[1])
 
 
-def save(connection: Connection, tenant: str, key: str, remembered: Remembered, now: float, seconds: float) -> None:
-    """Remember for `seconds`; a key that is remembered already stays as it is."""
-    values = (tenant, key, remembered.body_hash, remembered.events, now + seconds, now)
-    connection.exec_driver_sql(_SAVE, values)
+def answer(connection: Connection, tenant: str, key: str, events: bytes) -> None:
+    """Its events are stored: this is what was answered."""
+    connection.exec_driver_sql(_ANSWER, (events, tenant, key))

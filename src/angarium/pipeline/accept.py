@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,6 @@ from msgspec import Raw, Struct
 
 from angarium.database import idempotency
 from angarium.database.engine import Database
-from angarium.database.idempotency import Remembered
 from angarium.decide.recipients import is_inline, people
 from angarium.errors import AngariumError, Invalid
 from angarium.model import times
@@ -32,6 +32,8 @@ REMEMBER = 7 * 86400.0
 #: Characters of an id, source, type or subject.
 MAX_ATTRIBUTE = 1024
 SOURCE = "/v1/events"
+#: CloudEvents 1.0, type String: no control characters, no halves of surrogate pairs.
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Conflict(AngariumError):
@@ -94,14 +96,14 @@ class Accept:
         if key is None:
             return await self._publish(drafts, tenant, None)
         body_hash = hashlib.blake2b(body, digest_size=16).digest()
-        found = await self._database.read(idempotency.find, tenant, key, self._clock.now())
-        if found is not None:
-            if found.body_hash != body_hash:
-                raise Conflict("the idempotency key was used with another body: use a new key")
+        now = self._clock.now()
+        found = await self._database.write(idempotency.reserve, tenant, key, body_hash, now, REMEMBER)
+        if found.body_hash != body_hash:
+            raise Conflict("the idempotency key was used with another body: use a new key")
+        if found.events is not None:
             return msgspec.json.decode(found.events, type=tuple[Accepted, ...])
         accepted = await self._publish(drafts, tenant, key)
-        remembered = Remembered(body_hash, encode(accepted))
-        await self._database.write(idempotency.save, tenant, key, remembered, self._clock.now(), REMEMBER)
+        await self._database.write(idempotency.answer, tenant, key, encode(accepted))
         return accepted
 
     async def _publish(self, drafts: Sequence[Draft], tenant: str, key: str | None) -> tuple[Accepted, ...]:
@@ -166,7 +168,7 @@ def _check_attribute(value: Any, where: str) -> None:
         raise Invalid(where, "is empty", "every event needs it" if not where.endswith("subject") else "leave it out")
     if len(value) > MAX_ATTRIBUTE:
         raise Invalid(where, f"is longer than {MAX_ATTRIBUTE} characters", "shorten it")
-    if any(ord(letter) < 32 or 0x7F <= ord(letter) <= 0x9F or 0xD800 <= ord(letter) <= 0xDFFF for letter in value):
+    if _FORBIDDEN.search(value):
         raise Invalid(where, "holds a control character", "take it out")
 
 

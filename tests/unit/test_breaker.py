@@ -15,7 +15,7 @@ SICK = Unknown(Reason.timeout)
 def after(*results: Result, now: float = 100.0) -> Breaker:
     found = Breaker()
     for result in results:
-        found = breaker.after(found, result, now)
+        found = breaker.after(found, result, max(now, found.until), max(now, found.until))
     return found
 
 
@@ -47,7 +47,7 @@ def test_a_failed_probe_waits_twice_as_long_up_to_a_limit() -> None:
     found = after(*[SICK] * FAILURES)
     pauses = []
     for _ in range(8):
-        found = breaker.after(breaker.started(found), SICK, 100.0)
+        found = breaker.after(breaker.started(found), SICK, found.until, found.until)
         pauses.append(found.pause)
     assert pauses[:3] == [2.0, 4.0, 8.0]
     assert pauses[-1] == LONGEST
@@ -55,6 +55,12 @@ def test_a_failed_probe_waits_twice_as_long_up_to_a_limit() -> None:
 
 def test_refused_credentials_pause_the_account_at_once() -> None:
     assert after(Retry(Reason.unauthorized)).until == 100.0 + UNAUTHORIZED
+
+
+def test_answers_to_calls_from_before_change_nothing() -> None:
+    opened = after(*[SICK] * FAILURES)
+    for straggler in (SICK, Sent(), Retry(Reason.rate_limited, 3600.0)):
+        assert breaker.after(opened, straggler, 99.0, 100.5) == opened
 
 
 def test_a_service_that_names_its_time_gets_it() -> None:

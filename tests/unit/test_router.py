@@ -77,6 +77,13 @@ async def test_a_repeat_after_a_deploy_starts_nothing_new_and_changes_nothing() 
         assert [d.channel for d in await harness.deliveries()] == ["inbox"]
 
 
+async def test_another_event_under_the_same_id_tells_nobody_new() -> None:
+    async with Harness(PROJECT) as harness:
+        await harness.publish("order.shipped", id="1", source="/s", data={"who": "a"})
+        await harness.publish("order.shipped", id="1", source="/s", data={"who": "b"})
+        assert [n.user for n in await harness.notifications()] == ["a"]
+
+
 async def test_other_recipients_addresses_do_not_travel_with_a_notification() -> None:
     async with Harness(PROJECT) as harness:
         people = [{"id": "a", "email": "a@example.com"}, {"id": "b", "email": "b@example.com"}]

@@ -8,7 +8,7 @@ from angarium.database import gate
 from angarium.database.parks import claim as park
 from angarium.decide.choose import Account
 from angarium.model.message import Sms
-from angarium.model.reasons import Reason, Status
+from angarium.model.reasons import Priority, Reason, Status
 from angarium.model.result import Retry, Sent, Unknown
 from angarium.model.timeline import Suppression
 from angarium.ports.broker import Record
@@ -127,7 +127,8 @@ async def test_a_parked_try_survives_the_loss_of_the_state() -> None:
     """Its claim is a row of the database."""
     async with Harness(PROJECT) as harness:
         name = await planned(harness, "code")
-        await harness.database.write(park, [(name, 1, 0.0)], 1)
+        await harness.database.write(park, [Claim(name, 1, 45.0, "sms")], harness.clock.now())
+        harness.clock.advance(46.0)
         await harness.settle()
         assert harness.messages("sms") == []
         assert await only(harness) == (Status.parked, Reason.lease_lapsed, 1)
@@ -136,7 +137,7 @@ async def test_a_parked_try_survives_the_loss_of_the_state() -> None:
 async def test_a_delivery_twice_in_a_batch_is_called_once() -> None:
     async with Harness(PROJECT) as harness:
         await planned(harness)
-        consumer = harness.senders["sms"].consumer
+        consumer = harness.senders["sms", Priority.normal].consumer
         [record] = await consumer.poll(10, 0)
         await harness.broker.publish([Record(record.topic, record.key, record.value)] * 2)
         await harness.settle()
@@ -196,8 +197,6 @@ async def test_no_other_account_is_tried_while_the_outcome_is_unknown() -> None:
 @pytest.mark.parametrize("poison", [b"", b"{}", b'{"v":1}', b"\xff", b"[]"])
 async def test_a_poison_hand_over_dies_and_the_rest_flows_on(poison: bytes) -> None:
     async with Harness(PROJECT) as harness:
-        from angarium.model.reasons import Priority
-
         topic = harness.topics.deliver("sms", Priority.normal)
         await harness.broker.publish([Record(topic, "x", poison)])
         await harness.publish("note", to=ANNA)

@@ -13,7 +13,9 @@ from angarium.database import rows, tables
 from angarium.database.engine import MEMORY, Database
 from angarium.errors import Incompatible, Unavailable
 from angarium.pipeline.handler import Outcome
-from angarium.pipeline.worker import DEAD_IN_A_ROW, Stores, TooManyDead, Worker
+from angarium.pipeline.publishing import Stores, publish
+from angarium.pipeline.topics import Topics
+from angarium.pipeline.worker import DEAD_IN_A_ROW, TooManyDead, Worker
 from angarium.ports.broker import Batch, Record
 from angarium.telemetry.metrics import Metrics
 from angarium.testing import FakeClock
@@ -44,8 +46,8 @@ async def line() -> AsyncIterator[tuple[Worker, MemoryBroker, Database, Copier]]
     async with AsyncExitStack() as stack:
         for store in (broker, database):
             await stack.enter_async_context(store)
-        await broker.prepare(["in", "out", "dead"])
-        stores = Stores(broker, database, clock, Metrics(version="test"), "dead")
+        await broker.prepare(["in", "out", Topics().dead])
+        stores = Stores(broker, database, clock, Metrics(version="test"), Topics())
         worker = Worker("copier", broker.consumer(["in"], "copier"), handler, stores)
         await stack.enter_async_context(worker.consumer)
         yield worker, broker, database, handler
@@ -78,7 +80,7 @@ async def test_the_record_that_chokes_the_handler_dies_alone() -> None:
         await put(broker, b"a", b"poison", b"b")
         await worker.step()
         assert await held(broker, "out") == [b"a", b"b"]
-        assert await held(broker, "dead") == [b"poison"]
+        assert await held(broker, Topics().dead) == [b"poison"]
         assert await letters(database) == [(b"poison", "handler_error", "ValueError")]
 
 
@@ -100,8 +102,12 @@ async def test_a_newer_record_stops_the_worker_and_is_not_lost() -> None:
 
 async def test_a_refused_record_is_kept_and_its_siblings_are_published() -> None:
     async with line() as (worker, broker, database, _):
-        await worker.publish([Record("out", "1", b"a"), Record("nowhere", "2", b"b"), Record("out", "3", b"c")])
-        await worker.publish([Record("nowhere", "2", b"d")])
+        await publish(
+            worker.stores,
+            worker.insist,
+            [Record("out", "1", b"a"), Record("nowhere", "2", b"b"), Record("out", "3", b"c")],
+        )
+        await publish(worker.stores, worker.insist, [Record("nowhere", "2", b"d")])
         assert await held(broker, "out") == [b"a", b"c"]
         assert sorted(row[:2] for row in await letters(database)) == [
             (b"b", "refused_by_broker"),

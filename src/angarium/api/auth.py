@@ -12,10 +12,12 @@ import re
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import unquote
 
+import msgspec
 from msgspec import Struct
 
 from angarium.api.problems import Declined
@@ -23,6 +25,7 @@ from angarium.api.wire import Scope
 from angarium.database import keys
 from angarium.database.engine import Database
 from angarium.database.keys import Key
+from angarium.errors import Unavailable
 from angarium.ports.clock import Clock
 
 #: `operate` may all that the others may.
@@ -124,11 +127,12 @@ class Authenticator:
         return row
 
     async def _note(self, row: Key) -> None:
-        """When it was last used, to the hour, so that it costs next to no writes."""
+        """When it was last used, to the hour, so that it costs next to no writes; no request fails for want of it."""
         now = self._clock.now()
         if row.used is None or now - row.used > NOTED:
-            self.forget(row.id)
-            await self._database.write(keys.touch, row.id, now)
+            _remember(self._rows, row.id, (self._clock.elapsed(), msgspec.structs.replace(row, used=now)))
+            with suppress(Unavailable):
+                await self._database.write(keys.touch, row.id, now)
 
     def _over(self, row: Key) -> bool:
         return row.revoked is not None or (row.expires is not None and self._clock.now() >= row.expires)

@@ -30,11 +30,10 @@ from angarium.decide.choose import Accounts
 from angarium.pipeline.accept import Accept, Limits
 from angarium.pipeline.accounts import LiveAccount
 from angarium.pipeline.audit import Groups, audit
-from angarium.pipeline.relay import Relay
+from angarium.pipeline.publishing import Stores
 from angarium.pipeline.releases import Releases
 from angarium.pipeline.sender import Surroundings
 from angarium.pipeline.topics import Topics
-from angarium.pipeline.worker import Stores
 from angarium.ports.provider import Receiver, Tools
 from angarium.ports.transport import Transport
 from angarium.project import Release
@@ -95,25 +94,23 @@ async def start(
     topics = Topics(settings.env)
     await stores.broker.prepare(topics.every())
     around = Surroundings(
-        Stores(stores.broker, stores.database, clock, metrics, topics.dead),
+        Stores(stores.broker, stores.database, clock, metrics, topics),
         stores.state,
         Releases(release),
-        topics,
         live,
         key,
         site.public_url,
     )
     known = accounts.known(live, settings)
     supervisor = Supervisor(build.roles(around, known, settings.max_recipients), metrics, settings.drain)
-    await Relay(around.stores).publish(age=0.0)
     metrics.read = lambda: _readings(supervisor, stores, clock)
     await stack.enter_async_context(supervisor)
     limits = Limits(settings.max_event_bytes, settings.max_batch_events, settings.max_recipients)
     accept = Accept(stores.broker, stores.database, around.releases, topics, clock, metrics, limits)
     services = _services(around, known, accept, stores)
     await stack.enter_async_context(serving.serve(application(services), site.api))
-    await stack.enter_async_context(serving.serve(admin(metrics, supervisor.ailing), site.admin))
     admin_key = await _leave_word(stack, site, stores, key, clock, environ)
+    await stack.enter_async_context(serving.serve(admin(metrics, supervisor.ailing), site.admin))
     return Running(serving.url(site.api), serving.url(site.admin), admin_key, catcher, release, accept)
 
 
@@ -178,11 +175,11 @@ def _services(around: Surroundings, known: Accounts, accept: Accept, stores: Ope
         state=stores.state,
         clock=clock,
         metrics=around.stores.metrics,
-        topics=around.topics,
+        topics=around.stores.topics,
         secret=around.secret,
         public_url=around.public_url,
         receivers=receivers,
-        audit=lambda: audit(stores.broker, stores.database, around.topics, clock, groups=groups),
+        audit=lambda: audit(stores.broker, stores.database, around.stores.topics, clock, groups=groups),
         types=lambda: sorted({pattern for workflow in release.workflows.values() for pattern in workflow.on}),
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -44,7 +44,7 @@ class Database:
         self._write_engine, self._read_engine = self._engines()
 
     def _engines(self) -> tuple[Engine, Engine]:
-        if self._inline:
+        if self._inline or not sqlite.fixed():
             engine = _engine(self.path)
             return engine, engine
         return _engine(self.path), _engine(self.path)
@@ -55,17 +55,18 @@ class Database:
             self._lock.acquire()
         if not self._inline:
             self._writer = ThreadPoolExecutor(1, "database-writer")
-            self._reader = ThreadPoolExecutor(1, "database-reader")
+            shared = self._read_engine is self._write_engine
+            self._reader = self._writer if shared else ThreadPoolExecutor(1, "database-reader")
         await self._hop(self._writer, migrate.upgrade, self._write_engine)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for executor, engine in ((self._writer, self._write_engine), (self._reader, self._read_engine)):
-            await self._hop(executor, engine.dispose)
-            if executor is not None:
-                executor.shutdown()
+        await self._hop(self._reader, self._read_engine.dispose)
+        await self._hop(self._writer, self._write_engine.dispose)
+        for executor in {self._reader, self._writer} - {None}:
+            cast("Executor", executor).shutdown()
         if self._lock is not None:
             self._lock.release()
 
@@ -91,7 +92,7 @@ def _engine(path: Path | None) -> Engine:
             return sqlite.connect(path)
         return sqlite.driver.connect(":memory:", isolation_level=None, check_same_thread=False)
 
-    return create_engine("sqlite://", module=sqlite.driver, creator=connect, poolclass=StaticPool)
+    return create_engine("sqlite://", module=sqlite.driver, creator=connect, poolclass=StaticPool, hide_parameters=True)
 
 
 def _transact(engine: Engine, begin: str, end: str, query: Callable[..., R], args: Any, kwargs: Any) -> R:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from angarium.database import rows, tables
 from angarium.decide import lifecycle
-from angarium.decide.gate import ANY, Permissions, refusal
+from angarium.decide.gate import ANY, Permissions, place, refusal
 from angarium.model.category import Category
 from angarium.model.delivery import Handover
 from angarium.model.reasons import Reason, Status
@@ -38,7 +38,8 @@ def permissions(
     ):
         preferences.setdefault(tenant, {})[user, category, channel] = bool(allow)
     suppressed: dict[str, set[tuple[str, str]]] = {}
-    for row in rows.fetch(connection, tables.suppressions, ("tenant", "channel", "address"), "address", set(addresses)):
+    asked = {spelling for value in addresses for spelling in (value, place("email", value)[1])}
+    for row in rows.fetch(connection, tables.suppressions, ("tenant", "channel", "address"), "address", asked):
         suppressed.setdefault(row[0], set()).add((row[1], row[2]))
     tenants = {tenant for tenant, _ in wanted}
     return {t: Permissions(preferences.get(t, {}), frozenset(suppressed.get(t, ()))) for t in tenants}
@@ -52,7 +53,7 @@ def cancelled(connection: Connection, ids: Iterable[str]) -> dict[str, Reason]:
 
 def suppress(connection: Connection, entries: Sequence[Suppression]) -> None:
     """Never send there again; the first report is kept."""
-    values = [(e.tenant, e.channel, e.address, e.reason.value, e.source, e.at) for e in entries]
+    values = [(e.tenant, *place(e.channel, e.address), e.reason.value, e.source, e.at) for e in entries]
     rows.store(connection, tables.suppressions, SUPPRESSION, values)
 
 

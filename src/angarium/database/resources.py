@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table
 
 from angarium.database import tables
 from angarium.database.rows import Keys
+from angarium.decide.gate import place
 
 Row = Mapping[str, Any]
 
@@ -88,7 +89,7 @@ def suppressions(connection: Connection, tenant: str, channel: str | None, skip:
 
 def lift(connection: Connection, tenant: str, channel: str, address: str) -> float | None:
     """Take a suppression back and tell since when it stood; None when there was none."""
-    row = connection.exec_driver_sql(_LIFT, (tenant, channel, address)).first()
+    row = connection.exec_driver_sql(_LIFT, (tenant, *place(channel, address))).first()
     return row[0] if row else None
 
 

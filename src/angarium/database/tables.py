@@ -178,4 +178,6 @@ outbox = _table(
     _time("created"),
 )
 early = _table("early", _key("notification"), _key("fact"), _bytes("bytes"), _time("at"))
-park_claims = _table("park_claims", _key("delivery"), _key("try", BigInteger), _number("token"), _time("lease"))
+park_claims = _table(
+    "park_claims", _key("delivery"), _key("try", BigInteger), _number("token"), _text("account"), _time("lease")
+)

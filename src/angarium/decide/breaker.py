@@ -45,8 +45,14 @@ def started(breaker: Breaker) -> Breaker:
     return msgspec.structs.replace(breaker, probing=True) if is_open(breaker) else breaker
 
 
-def after(breaker: Breaker, result: Result, now: float) -> Breaker:
-    """The breaker after an answer."""
+def after(breaker: Breaker, result: Result, began: float, now: float) -> Breaker:
+    """The breaker after the answer to a call that began at `began`.
+
+    One that began before the breaker opened says nothing new: a hundred of them are one illness, and a good answer
+    among them is from before it.
+    """
+    if is_open(breaker) and began < breaker.until:
+        return breaker
     match result:
         case Retry(Reason.unauthorized):
             return Breaker(breaker.failures + 1, now + UNAUTHORIZED, UNAUTHORIZED)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from angarium.decide import breaker
 from angarium.decide.breaker import Breaker
 from angarium.model.message import Hook, Message
-from angarium.model.reasons import Reason
+from angarium.model.reasons import Priority, Reason
 from angarium.model.result import Result, Unknown
 from angarium.ports.clock import Clock
 from angarium.ports.provider import Provider
@@ -19,6 +19,9 @@ from angarium.transport.errors import CallFailed
 ENDPOINTS = 10_000
 #: A lease outlives the longest call by this factor, so that a slow answer is not taken for a dead caller.
 LEASE = 3.0
+#: One in so many calls is kept for each better lane.
+KEPT = 8
+KEPT_FOR = {Priority.critical: 0, Priority.normal: 1, Priority.bulk: 2}
 
 
 class LiveAccount:
@@ -44,37 +47,45 @@ class LiveAccount:
         self.in_flight = 0
 
     @property
-    def free(self) -> int:
-        """Calls that may start now."""
-        if not breaker.allows(self._breaker, self._clock.now()):
-            return 0
-        if breaker.is_open(self._breaker):
-            return 1
-        free = max(0, int(self._limit) - self.in_flight)
-        return free if self.rate is None else min(free, max(1, int(self.rate)))
+    def ready(self) -> bool:
+        """Whether its breaker lets a call through now."""
+        return breaker.allows(self._breaker, self._clock.now())
 
     @property
     def is_open(self) -> bool:
         """Whether its breaker is open."""
         return breaker.is_open(self._breaker)
 
-    def wait(self, endpoint: str) -> float:
-        """Seconds until an endpoint may be called again: 0 for now."""
-        found = self._endpoints.get(endpoint, Breaker())
-        now = self._clock.now()
+    def free(self, priority: Priority) -> int:
+        """Calls that a lane may start now. Some are kept for better lanes, so that a bulk send never holds them all."""
+        if not self.ready:
+            return 0
+        if self.is_open:
+            return 1
+        limit = int(self._limit)
+        free = max(0, limit - (limit // KEPT) * KEPT_FOR[priority] - self.in_flight)
+        return free if self.rate is None else min(free, max(1, int(self.rate)))
+
+    def wait(self) -> float:
+        """Seconds until its breaker lets a call through: 0 for now or when a probe is under way."""
+        return max(0.0, self._breaker.until - self._clock.now())
+
+    def endpoint_wait(self, endpoint: str) -> float:
+        """Seconds until one endpoint of a tenant may be called again: 0 for now."""
+        found, now = self._endpoints.get(endpoint, Breaker()), self._clock.now()
         return 0.0 if breaker.allows(found, now) else max(found.until - now, 1.0)
 
     async def call(self, message: Message) -> Result:
         """One call, once more at once if nothing at all was written. Whatever goes wrong is an answer."""
         endpoint = message.url if isinstance(message, Hook) else None
         self._start(endpoint)
-        started = self._clock.elapsed()
+        started, began = self._clock.elapsed(), self._clock.now()
         try:
             result = await self._send(message)
         except BaseException:
-            self._learn(unreadable(), endpoint)
+            self._learn(unreadable(), endpoint, began)
             raise
-        self._learn(result, endpoint)
+        self._learn(result, endpoint, began)
         self._metrics.call(self.name, type(result).__name__.lower(), self._clock.elapsed() - started)  # type: ignore[arg-type]
         return result
 
@@ -95,14 +106,14 @@ class LiveAccount:
         except CallFailed as error:
             return failure(error)
 
-    def _learn(self, result: Result, endpoint: str | None) -> None:
+    def _learn(self, result: Result, endpoint: str | None, began: float) -> None:
         now = self._clock.now()
         if endpoint is not None:
-            self._endpoints[endpoint] = breaker.after(self._endpoints.pop(endpoint, Breaker()), result, now)
+            self._endpoints[endpoint] = breaker.after(self._endpoints.pop(endpoint, Breaker()), result, began, now)
             if len(self._endpoints) > ENDPOINTS:
                 self._endpoints.popitem(last=False)
             return
-        self._breaker = breaker.after(self._breaker, result, now)
+        self._breaker = breaker.after(self._breaker, result, began, now)
         self._limit = breaker.concurrency(self._limit, self._most, result)
         self._metrics.breaker(self.name, self.is_open)
         self._metrics.concurrency(self.name, int(self._limit))

@@ -12,7 +12,6 @@ from angarium.model.category import Category
 from angarium.model.delivery import Delivery, Handover
 from angarium.model.notification import Notification
 from angarium.model.reasons import Status
-from angarium.model.user import Person
 from angarium.pipeline.records import encode
 from angarium.pipeline.topics import Topics
 from angarium.ports.broker import Record
@@ -24,7 +23,7 @@ SILENT = frozenset({Status.planned, Status.sending})
 def handover(
     delivery: Delivery,
     notification: Notification,
-    person: Person,
+    person: Raw,
     content: str | None,
     category: Category,
     accounts: tuple[str, ...],
@@ -51,7 +50,7 @@ def handover(
         on_unknown=category.on_unknown,
         to=delivery.address,
         locale=notification.locale,
-        person=Raw(encode(person)),
+        person=person,
         event=notification.event,
         accounts=accounts,
         expires=delivery.expires,

@@ -11,10 +11,10 @@ from msgspec import Struct
 from angarium.errors import Unavailable
 from angarium.model.fact import Fact
 from angarium.pipeline.insist import Insistence
+from angarium.pipeline.publishing import Stores, publish
 from angarium.pipeline.records import encode
-from angarium.ports.broker import Broker, Consumer, Record
-from angarium.ports.clock import Clock
-from angarium.ports.state import Answer, Release, State
+from angarium.ports.broker import Consumer, Record
+from angarium.ports.state import Answer, State
 
 #: Seconds the first answer waits for company, and how many are company enough.
 WAIT, COMPANY = 0.05, 200
@@ -29,7 +29,7 @@ class Told(Struct, frozen=True):
     record: Record
     journal: str
     fact: Fact | None
-    settle: Answer | Release | None = None
+    settle: Answer | None = None
 
 
 class Answers:
@@ -38,14 +38,13 @@ class Answers:
     def __init__(
         self,
         name: str,
-        broker: Broker,
+        stores: Stores,
         state: State,
         consumer: Consumer,
-        clock: Clock,
         calling: Callable[[], int],
         done: Callable[[int], None],
     ) -> None:
-        self._broker, self._state, self._consumer, self._clock = broker, state, consumer, clock
+        self._stores, self._state, self._consumer, self._clock = stores, state, consumer, stores.clock
         self._calling, self._done = calling, done
         self._waiting: list[Told] = []
         self._oldest: float | None = None
@@ -97,15 +96,14 @@ class Answers:
 
     async def _flush(self, batch: list[Told]) -> None:
         facts = [Record(t.journal, t.fact.notification, encode(t.fact)) for t in batch if t.fact is not None]
-        if facts:
-            await self.insist(self._broker.publish, facts)
+        await publish(self._stores, self.insist, facts)
         settle = [told.settle for told in batch if told.settle is not None]
         if settle:
             await self._settle(settle)
         await self.insist(self._consumer.commit, [told.record for told in batch])
         self._done(len(batch))
 
-    async def _settle(self, settle: list[Answer | Release]) -> None:
+    async def _settle(self, settle: list[Answer]) -> None:
         """The journal has the answers, so a state that is away loses nothing: the claims lapse and are found sent."""
         try:
             await self._state.settle(settle)

@@ -37,7 +37,7 @@ HOLES, UNFINISHED = 100, 20
 
 
 class Groups(Struct, frozen=True):
-    """The consumer groups of the roles. Only `channels` that have a Sender have a group, `sender.<channel>`."""
+    """The consumer groups of the roles. `channels` are those with Senders, of groups `sender.<channel>.<priority>`."""
 
     router: str = "router"
     dispatcher: str = "dispatcher"
@@ -154,7 +154,8 @@ class _Walk:
         yield self.groups.router, [self.topics.events(priority) for priority in Priority]
         yield self.groups.dispatcher, [self.topics.journal(priority) for priority in Priority]
         for channel in self.groups.channels:
-            yield f"{self.groups.sender}.{channel}", [self.topics.deliver(channel, priority) for priority in Priority]
+            for priority in Priority:
+                yield f"{self.groups.sender}.{channel}.{priority}", [self.topics.deliver(channel, priority)]
 
     async def look_again(self, lag: Mapping[str, int]) -> None:
         """When nothing was under way, a suspect that did not move since is a hole."""

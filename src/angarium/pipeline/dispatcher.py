@@ -143,12 +143,15 @@ class Dispatcher:
         return judge(notification, plan, gathered.deliveries.get(name, {}), gathered.facts[name], world)
 
     def _handovers(self, verdict: Verdict, person: Person, gathered: Gathered) -> Iterator[Record]:
+        """Who the person is was pinned at the start: every try says the same. Addresses are the present ones."""
         plan = gathered.plans[verdict.notification.id]
         for name in verdict.handovers:
             delivery = verdict.after[name]
             step = plan.steps[int(delivery.step)]
             content = step.content if isinstance(step, Send | FirstOf) else None
-            whose = person if delivery.user == person.id else gathered.people[delivery.tenant, delivery.user]
+            whose = verdict.notification.person
+            if delivery.user != person.id:
+                whose = Raw(encode(gathered.people[delivery.tenant, delivery.user]))
             accounts = self._order(verdict.before.get(name), delivery)
             yield announce.handover(
                 delivery, verdict.notification, whose, content, plan.category, accounts, self._topics

@@ -6,14 +6,14 @@ import asyncio
 
 from angarium.database import outbox
 from angarium.pipeline.insist import Insistence
-from angarium.pipeline.worker import Stores
+from angarium.pipeline.publishing import Stores, publish
 
 #: Seconds: a parcel this old has no publisher any more; and how often that is looked at.
 OLD, LOOK = 5.0, 2.5
 
 
 class Relay:
-    """A process that starts publishes everything, since whoever saved it is gone; then `run` takes what grows old."""
+    """A Dispatcher that starts publishes everything: whoever saved it is gone. `run` takes what grows old."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
@@ -28,7 +28,7 @@ class Relay:
         """Publish and delete parcels older than `age` seconds; how many there were."""
         parcels = await self.insist(self._stores.database.read, outbox.older, self._stores.clock.now() - age)
         for parcel in parcels:
-            await self.insist(self._stores.broker.publish, parcel.records)
+            await publish(self._stores, self.insist, parcel.records)
         if parcels:
             await self.insist(self._stores.database.write, outbox.delete, [parcel.key for parcel in parcels])
         return len(parcels)

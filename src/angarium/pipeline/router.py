@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +33,10 @@ from angarium.ports.broker import Batch, Record
 from angarium.ports.clock import Clock
 from angarium.project import Release
 
+#: Bytes of facts that one outcome may hold, as far as the recipients that an event names itself tell.
+HEAVIEST = 32 * 1024 * 1024
+#: How a person begins in `angto`, which is JSON inside a JSON text.
+_PERSON = b'{\\"'
 _people = msgspec.json.Decoder(tuple[Person, ...])
 
 
@@ -141,6 +145,8 @@ class Router:
         except (NoRecipient, Invalid):
             return Routed(stored or _run(name, event, workflow, release, started, (), Reason.no_recipient), ())
         ids = tuple(notification_id(name, person.id, started) for person in named)
+        if stored is not None and (stored.named_count, stored.named_sum) != (len(ids), hash_sum(ids)):
+            return Routed(stored, ())  # another event under the same id: the first one holds
         run = stored or _run(name, event, workflow, release, started, ids, None)
         body = Raw(encode(plan)), Raw(encode(_carried(event)))
         return Routed(run, tuple(_fact(*pair, run, accepted, *body) for pair in zip(ids, named, strict=True)))
@@ -246,3 +252,17 @@ def _event_row(arrival: Arrival, run_count: int) -> EventRow:
 def _is_record(row: EventRow, record: Record) -> bool:
     """A crash shows a record again; that is no repeated event."""
     return (row.topic, row.partition, row.offset) == (record.topic, record.partition, record.offset)
+
+
+def slices(batch: Batch) -> Iterator[Batch]:
+    """Cut where the `started` facts of all recipients together, each with its event, would take too much memory."""
+    part, weight = list[Record](), 0
+    for record in batch:
+        cost = len(record.value) * max(1, record.value.count(_PERSON))
+        if part and weight + cost > HEAVIEST:
+            yield part
+            part, weight = [], 0
+        part.append(record)
+        weight += cost
+    if part:
+        yield part

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
-
-import msgspec
 
 from angarium.database.dead import DeadLetter
 from angarium.database.dead import save as save_dead
-from angarium.database.engine import Database
-from angarium.errors import AngariumError, Incompatible, Refused, Unavailable
+from angarium.errors import AngariumError, Incompatible, Unavailable
 from angarium.model.reasons import Reason
 from angarium.pipeline.handler import Handler, Outcome, Write, letter, perform
 from angarium.pipeline.insist import Insistence
-from angarium.ports.broker import Batch, Broker, Consumer, Record
-from angarium.ports.clock import Clock
-from angarium.telemetry.metrics import Metrics
+from angarium.pipeline.publishing import Stores, publish
+from angarium.ports.broker import Batch, Consumer, Record
 
 #: Records of one batch, and seconds to wait for the first.
 LIMIT, WAIT = 500, 0.5
@@ -30,18 +27,23 @@ class TooManyDead(AngariumError):
     """One record after another cannot be handled: somebody must look before more of them go to the dead letters."""
 
 
-class Stores(msgspec.Struct, frozen=True):
-    """What every worker is given."""
+First = Callable[[], Awaitable[object]]
+Slices = Callable[[Batch], Iterable[Batch]]
 
-    broker: Broker
-    database: Database
-    clock: Clock
-    metrics: Metrics
-    dead_topic: str
+
+async def _nothing() -> None:
+    """There is nothing to do before the first batch."""
+
+
+def _whole(batch: Batch) -> Iterable[Batch]:
+    return (batch,)
 
 
 class Worker:
-    """Runs one handler over one consumer until `stop`; then what was begun is finished and committed."""
+    """Runs one handler over one consumer until `stop`; then what was begun is finished and committed.
+
+    `first` is done before anything is polled. `slices` cuts a batch whose outcome would be too large to hold.
+    """
 
     def __init__(
         self,
@@ -49,11 +51,14 @@ class Worker:
         consumer: Consumer,
         handler: Handler[Any],
         stores: Stores,
+        *,
         limit: int = LIMIT,
         wait: float = WAIT,
+        first: First = _nothing,
+        slices: Slices = _whole,
     ) -> None:
         self.name, self.consumer, self.handler, self.stores = name, consumer, handler, stores
-        self.limit, self.wait = limit, wait
+        self.limit, self.wait, self._first, self._slices = limit, wait, first, slices
         self.insist = Insistence(name)
         self._stopping = asyncio.Event()
         self._late: list[Write] = []
@@ -65,6 +70,7 @@ class Worker:
 
     async def run(self) -> None:
         """Raises `Incompatible` for a record of a newer version, `TooManyDead`, or what is a defect."""
+        await self._first()
         async with self.consumer, asyncio.TaskGroup() as group:
             finishing: asyncio.Task[None] | None = None
             while not self._stopping.is_set():
@@ -73,17 +79,18 @@ class Worker:
                 if not batch:
                     await self.tidy()
                     continue
-                outcome = await self.decide(batch)
-                if finishing is not None:
-                    await finishing
-                finishing = group.create_task(self.finish(batch, outcome))
+                for part in self._slices(batch):
+                    outcome = await self.decide(part)
+                    if finishing is not None:
+                        await finishing
+                    finishing = group.create_task(self.finish(part, outcome))
         await self.tidy()
 
     async def step(self) -> int:
         """One batch from poll to commit, without waiting for one; how many records it held. For tests."""
         batch = await self.consumer.poll(self.limit, 0)
-        if batch:
-            await self.finish(batch, await self.decide(batch))
+        for part in self._slices(batch) if batch else ():
+            await self.finish(part, await self.decide(part))
         await self.tidy()
         return len(batch)
 
@@ -95,7 +102,7 @@ class Worker:
         except Incompatible:
             raise
         except Exception as error:
-            self._late = late
+            self._late = late + self._late
             log.warning("a batch failed, its records are run singly: %s", type(error).__name__)
             return await self.decide_singly(batch)
         self._dead_in_a_row = 0
@@ -130,33 +137,14 @@ class Worker:
 
     async def finish(self, batch: Batch, outcome: Outcome) -> None:
         """Publish, then commit: after a crash in between the batch is seen again and decides nothing new."""
-        letters = [Record(self.stores.dead_topic, dead.key, dead.value) for dead in outcome.dead]
-        records = [*outcome.publish, *letters]
-        if records:
-            await self.publish(records)
+        letters = [Record(self.stores.topics.dead, dead.key, dead.value) for dead in outcome.dead]
+        await publish(self.stores, self.insist, [*outcome.publish, *letters])
         for dead in outcome.dead:
             self.stores.metrics.dead(dead.reason)
         for metric, labels in outcome.counts:
             getattr(self.stores.metrics, metric)(*labels)
         self._late.extend(outcome.after)
         await self.insist(self.consumer.commit, batch)
-
-    async def publish(self, records: list[Record]) -> None:
-        """A record the broker will never take must not hold up the others: it is kept as a dead letter."""
-        try:
-            await self.insist(self.stores.broker.publish, records)
-        except Refused:
-            for record in records:
-                await self.publish_one(record)
-
-    async def publish_one(self, record: Record) -> None:
-        """Publish, or bury."""
-        try:
-            await self.insist(self.stores.broker.publish, [record])
-        except Refused as error:
-            dead = self.bury(record, Reason.refused_by_broker, error.reason)
-            await self.insist(self.stores.database.write, save_dead, [dead])
-            self.stores.metrics.dead(dead.reason)
 
     def bury(self, record: Record, reason: Reason, detail: str) -> DeadLetter:
         """The dead letter of a record, as of now."""

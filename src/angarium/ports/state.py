@@ -12,11 +12,12 @@ from angarium.model.result import Result
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """May I call for try `try_` of `delivery`? The lease lasts `lease` seconds by the state's clock."""
+    """May I call `account` for try `try_` of `delivery`? The lease lasts `lease` seconds by the state's clock."""
 
     delivery: str
     try_: int
     lease: float
+    account: str = ""
 
 
 class Go(Struct, frozen=True, gc=False):
@@ -32,16 +33,18 @@ class Busy(Struct, frozen=True, gc=False):
 
 
 class Done(Struct, frozen=True, gc=False):
-    """This try was answered already: tell the same answer again, with the token that got it."""
+    """This try was answered already: tell the same answer again, with the token and the account that got it."""
 
     answer: Result
     token: int
+    account: str = ""
 
 
 class Lapsed(Struct, frozen=True, gc=False):
-    """The lease of `token` ran out unanswered: the outcome is unknown, never call again."""
+    """The lease of `token` ran out unanswered: what `account` did is unknown, never call again."""
 
     token: int
+    account: str = ""
 
 
 class Behind(Struct, frozen=True, gc=False):

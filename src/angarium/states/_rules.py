@@ -26,6 +26,7 @@ class Held(Struct, frozen=True, gc=False):
     token: int
     lease: int
     answer: Result | None
+    account: str = ""
 
 
 def micros(seconds: float) -> int:
@@ -40,10 +41,10 @@ def verdict(claim: Claim, held: Held | None, now: int, token: int) -> Verdict:
     if held.try_ > claim.try_:
         return Behind(held.try_, held.answer)
     if held.answer is not None:
-        return Done(held.answer, held.token)
+        return Done(held.answer, held.token, held.account)
     if 0 < held.lease - now <= micros(claim.lease):
         return Busy(math.ceil((held.lease - now) / 1000))
-    return Lapsed(held.token)
+    return Lapsed(held.token, held.account)
 
 
 def take(ask: Ask, tat: int, now: int) -> tuple[Grant, int]:

@@ -42,7 +42,7 @@ class MemoryState:
         verdicts = {claim.delivery: verdict(claim, self._claims.get(claim.delivery), now, token) for claim in claims}
         for claim in claims:
             if isinstance(verdicts[claim.delivery], Go):
-                self._claims[claim.delivery] = Held(claim.try_, token, now + micros(claim.lease), None)
+                self._claims[claim.delivery] = Held(claim.try_, token, now + micros(claim.lease), None, claim.account)
         return verdicts
 
     async def settle(self, answers: Sequence[Answer | Release]) -> None:
@@ -52,9 +52,10 @@ class MemoryState:
             if isinstance(answer, Answer):
                 self._token = max(self._token, answer.token)
                 if held is None or answer.token >= held.token:
-                    self._claims[answer.delivery] = Held(answer.try_, answer.token, 0, answer.result)
+                    account = held.account if held is not None and held.token == answer.token else ""
+                    self._claims[answer.delivery] = Held(answer.try_, answer.token, 0, answer.result, account)
             elif held and held.token == answer.token and held.answer is None:
-                self._claims[answer.delivery] = Held(held.try_, held.token, FREE, None)
+                self._claims[answer.delivery] = Held(held.try_, held.token, FREE, None, held.account)
 
     async def take(self, asks: Sequence[Ask]) -> Mapping[str, Grant]:
         """As the port says."""

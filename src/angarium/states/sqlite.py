@@ -25,7 +25,7 @@ from angarium.states._rules import FREE, KEPT, Held, micros, take, verdict
 # Times are microseconds; "token" in meta is the newest one.
 SCHEMA = (
     "CREATE TABLE claims (delivery TEXT PRIMARY KEY, try INTEGER NOT NULL, token INTEGER NOT NULL,"
-    " lease INTEGER NOT NULL, answer BLOB, at INTEGER NOT NULL) WITHOUT ROWID",
+    " lease INTEGER NOT NULL, answer BLOB, account TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX claims_at ON claims (at)",
     "CREATE TABLE buckets (account TEXT PRIMARY KEY, tat INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE windows (key TEXT, event TEXT, until INTEGER NOT NULL, PRIMARY KEY (key, event)) WITHOUT ROWID",
@@ -36,14 +36,17 @@ SCHEMA = (
 NEWEST_TOKEN = "SELECT value FROM meta WHERE name = 'token'"  # noqa: S105
 NEXT_TOKEN = "UPDATE meta SET value = max(value + 1, ?) WHERE name = 'token' RETURNING value"  # noqa: S105
 RAISE_TOKEN = "UPDATE meta SET value = max(value, ?) WHERE name = 'token'"  # noqa: S105
-HELD = "SELECT delivery, try, token, lease, answer FROM claims WHERE delivery IN (SELECT value FROM json_each(?))"
+HELD = (
+    "SELECT delivery, try, token, lease, answer, account FROM claims WHERE delivery IN (SELECT value FROM json_each(?))"
+)
 CLAIM = (
-    "INSERT INTO claims VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT (delivery) DO UPDATE SET try = excluded.try,"
-    " token = excluded.token, lease = excluded.lease, answer = NULL, at = excluded.at"
+    "INSERT INTO claims VALUES (?, ?, ?, ?, NULL, ?, ?) ON CONFLICT (delivery) DO UPDATE SET try = excluded.try,"
+    " token = excluded.token, lease = excluded.lease, answer = NULL, account = excluded.account, at = excluded.at"
 )
 ANSWER = (
-    "INSERT INTO claims VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (delivery) DO UPDATE SET try = excluded.try,"
-    " token = excluded.token, lease = 0, answer = excluded.answer, at = excluded.at WHERE excluded.token >= token"
+    "INSERT INTO claims VALUES (?, ?, ?, 0, ?, '', ?) ON CONFLICT (delivery) DO UPDATE SET try = excluded.try,"
+    " account = CASE WHEN token = excluded.token THEN account ELSE '' END, token = excluded.token, lease = 0,"
+    " answer = excluded.answer, at = excluded.at WHERE excluded.token >= token"
 )
 RELEASE = f"UPDATE claims SET lease = {FREE} WHERE delivery = ? AND token = ? AND answer IS NULL"  # noqa: S608
 TAT = "SELECT tat FROM buckets WHERE account = ?"
@@ -108,7 +111,7 @@ class SqliteState:
         connection.executemany(
             CLAIM,
             [
-                (claim.delivery, claim.try_, token, now + micros(claim.lease), now)
+                (claim.delivery, claim.try_, token, now + micros(claim.lease), claim.account, now)
                 for claim in claims
                 if isinstance(verdicts[claim.delivery], Go)
             ],
@@ -123,8 +126,9 @@ class SqliteState:
                 token,
                 lease if token > self._opened_after else min(lease, 0),
                 None if answer is None else _decode(answer),
+                account,
             )
-            for delivery, try_, token, lease, answer in connection.execute(HELD, (_json(deliveries),))
+            for delivery, try_, token, lease, answer, account in connection.execute(HELD, (_json(deliveries),))
         }
 
     def _settle(self, connection: Connection, answers: Sequence[Answer | Release]) -> None:

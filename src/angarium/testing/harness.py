@@ -34,12 +34,13 @@ from angarium.model.reasons import Priority, Reason, Status
 from angarium.model.result import Result, Sent
 from angarium.pipeline.accept import Accept, Accepted, Draft, Limits
 from angarium.pipeline.accounts import LiveAccount
+from angarium.pipeline.publishing import Stores
 from angarium.pipeline.records import encode
 from angarium.pipeline.relay import Relay
 from angarium.pipeline.releases import Releases
 from angarium.pipeline.sender import Sender, Surroundings
 from angarium.pipeline.topics import Topics
-from angarium.pipeline.worker import Stores, Worker
+from angarium.pipeline.worker import Worker
 from angarium.ports.broker import Record
 from angarium.project import Release, load, read
 from angarium.project.durations import duration as parse_duration
@@ -108,19 +109,24 @@ class Harness:
     async def start(self) -> None:
         """Put the workers together; called again, it is what a killed and restarted process would be."""
         await self._members.aclose()
-        stores = Stores(self.broker, self.database, self.clock, self.metrics, self.topics.dead)
+        stores = Stores(self.broker, self.database, self.clock, self.metrics, self.topics)
         releases = Releases(self.release)
         live = {
             name: LiveAccount(name, provider, self.clock, self.metrics) for name, provider in self.providers.items()
         }
-        around = Surroundings(stores, self.state, releases, self.topics, live, b"secret", "http://127.0.0.1:8080")
+        around = Surroundings(stores, self.state, releases, live, b"secret", "http://127.0.0.1:8080")
         limits = Limits()
         self._accept = Accept(self.broker, self.database, releases, self.topics, self.clock, self.metrics, limits)
         channels = [channel for channel, order in self._accounts.by_channel.items() if order]
         self.relay = Relay(stores)
         self.router, self.dispatcher = build.router(around, limits.recipients), build.dispatcher(around, self._accounts)
         self.timers = build.timers(around)
-        self.senders = {channel: build.sender(around, self._accounts, channel) for channel in channels}
+        self.senders = {
+            (channel, priority): build.sender(around, self._accounts, channel, priority)
+            for channel in channels
+            for priority in Priority
+        }
+        await self.relay.publish(0.0)
         for loop in self.loops:
             await self._members.enter_async_context(loop.consumer)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from angarium.api.auth import TTL
 from angarium.database import dead
 from angarium.errors import Unavailable
 from angarium.model.reasons import Reason, Status
@@ -290,6 +291,7 @@ async def test_a_database_that_does_not_answer_is_told_with_when_to_come_again(
         raise Unavailable("database", "at a place nobody needs to know")
 
     monkeypatch.setattr(it.harness.database, "read", read)
+    it.harness.clock.advance(TTL + 1.0)
     for method, target in (("GET", "/v1/runs"), ("POST", "/v1/events")):
         reply = await it.call(method, target, key)
         assert (reply.status, reply.headers["retry-after"]) == (503, "1")

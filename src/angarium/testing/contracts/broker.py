@@ -232,9 +232,7 @@ class BrokerContract:
             await broker.publish(records(topic, "a", "b"))
             assert values(await receive(one, 2)) == values(await receive(two, 2)) == ["a", "b"]
 
-    async def test_a_tail_from_the_oldest_tells_everything_each_time(
-        self, broker: Broker, topic: str
-    ) -> None:
+    async def test_a_tail_from_the_oldest_tells_everything_each_time(self, broker: Broker, topic: str) -> None:
         await broker.publish(records(topic, "a", "b"))
         for _ in range(2):
             async with broker.tail(topic, oldest=True) as tail:

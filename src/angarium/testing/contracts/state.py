@@ -258,6 +258,18 @@ class StateContract:
 
         assert dict(counts) == {"x": 2, "y": 1}
 
+    async def test_whoever_claims_again_is_told_which_account_it_was(self, state: State, pass_time: PassTime) -> None:
+        """Another account must not be blamed for a call, nor be asked to repeat it."""
+        named = [Claim("one", 1, LONG, "first"), Claim("two", 1, LONG, "second")]
+        went = await state.claim(named)
+        one, two = went["one"], went["two"]
+        assert isinstance(one, Go)
+        assert isinstance(two, Go)
+        await state.settle([Answer("one", 1, one.token, Sent("SM1"))])
+        await pass_time(2 * LONG)
+        told = await state.claim([Claim("one", 1, LONG, "third"), Claim("two", 1, LONG, "third")])
+        assert dict(told) == {"one": Done(Sent("SM1"), one.token, "first"), "two": Lapsed(two.token, "second")}
+
 
 class DurableStateContract(StateContract):
     """And what a state does that outlives its process and is held by one process at a time."""

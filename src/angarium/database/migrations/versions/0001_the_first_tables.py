@@ -183,6 +183,7 @@ def upgrade() -> None:
         sa.Column("delivery", sa.String(), nullable=False),
         sa.Column("try", sa.BigInteger(), nullable=False),
         sa.Column("token", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
         sa.Column("lease", sa.Float(precision=53), nullable=True),
         sa.PrimaryKeyConstraint("delivery", "try"),
     )

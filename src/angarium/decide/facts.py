@@ -18,7 +18,7 @@ from angarium.model.result import Rejected, Result, Retry, Sent, Unknown
 
 #: Seconds after which a hand-over nobody answered is published again; the claim makes that harmless.
 SWEEP = 900.0
-#: Reports after which an address must not be used again.
+#: Reports and refusals after which an address must not be used again.
 SUPPRESSING = frozenset({Reason.bounced, Reason.complained, Reason.opted_out, Reason.bad_address, Reason.unsubscribed})
 
 
@@ -31,7 +31,10 @@ class Policy(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """The delivery afterwards, timers as (hop, due), and whether a try is to be handed over now."""
+    """The delivery afterwards, timers as (hop, due), and whether a try is to be handed over now.
+
+    `suppress` is why its address must not be used again.
+    """
 
     delivery: Delivery
     timers: tuple[tuple[str, float], ...] = ()
@@ -84,13 +87,14 @@ def _negative(delivery: Delivery, fact: Deferred | RejectedFact | UnknownFact, p
 
 
 def _answer(delivery: Delivery, try_: int, token: int, account: str, result: Result, policy: Policy) -> Change:
+    suppress = result.reason if isinstance(result, Rejected) and result.reason in SUPPRESSING else None
     reconcile = policy.accounts.reconcile(account or delivery.account, policy.category.reconcile)
     dice = _dice(delivery.id, try_)
     match retry.after(result, try_, policy.category, delivery.expires, reconcile, policy.now, dice):
         case retry.Done(status, reason, reference):
             who = account or None
             move = Move(status=status, try_=try_, reason=reason, token=token, account=who, reference=reference or None)
-            return Change(_moved(delivery, move, policy))
+            return Change(_moved(delivery, move, policy), suppress=suppress)
         case retry.Later(due, reason, status):
             next_try = try_ + 1 if status is Status.waiting else try_
             move = Move(status=status, try_=next_try, reason=reason, token=token, account=account or None, due=due)

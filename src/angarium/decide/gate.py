@@ -15,17 +15,22 @@ ANY = "*"
 
 
 class Permissions(Struct, frozen=True):
-    """`preferences` by (user, category, channel), `suppressed` by (channel, address)."""
+    """`preferences` by (user, category, channel), `suppressed` by `place`."""
 
     preferences: Mapping[tuple[str, str, str], bool] = {}
     suppressed: frozenset[tuple[str, str]] = frozenset()
+
+
+def place(channel: str, address: str) -> tuple[str, str]:
+    """The key of a suppression. RFC 5321 lets a mailbox's case count, but no service lets it tell two apart."""
+    return (channel, address.casefold() if channel == "email" else address)
 
 
 def refusal(category: Category, address: Address, user: str, permissions: Permissions) -> Reason | None:
     """Why not, or None."""
     if category.required:
         return None
-    if (address.channel, address.value) in permissions.suppressed:
+    if place(address.channel, address.value) in permissions.suppressed:
         return Reason.suppressed
     for who in (user, ANY):
         allowed = _preference(permissions.preferences, who, category.name, address.channel)

@@ -1,4 +1,4 @@
-"""One notification's turn: apply all its facts, then decide once what next."""
+"""One notification's turn: apply all its facts, then decide what next: once, unless a fact was early."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from angarium.decide.facts import Change, Policy, apply
-from angarium.decide.steps import Decision, Note, World, evaluate
+from angarium.decide.steps import Note, World, evaluate
 from angarium.model.delivery import Delivery
 from angarium.model.fact import Due, Fact, Poke, Receipt, SentFact, identity
 from angarium.model.notification import Notification
@@ -36,28 +36,70 @@ def judge(
     notification: Notification, plan: Plan, deliveries: Mapping[str, Delivery], facts: Sequence[Fact], world: World
 ) -> Verdict:
     """Pure: the same facts over the same rows come to the same verdict."""
-    rows, changes = dict(deliveries), list[tuple[Fact, Change]]()
-    for fact in facts:
-        row = rows.get(_delivery(fact))
-        if row is not None:
-            change = apply(row, fact, Policy(plan.category, world.accounts, world.now))
-            rows[row.id] = change.delivery
-            changes.append((fact, change))
-    touched = frozenset(name for name, row in rows.items() if row is not deliveries[name])
+    turn = _Turn(notification, plan, deliveries, world)
     hops = frozenset(fact.hop for fact in facts if isinstance(fact, Due))
-    decision = evaluate(notification, plan, rows, hops, touched, world)
-    rows |= decision.changed
-    handed = dict.fromkeys([c.delivery.id for _, c in changes if c.handover] + list(decision.handovers))
-    return Verdict(
-        notification=decision.notification,
-        before=deliveries,
-        after=rows,
-        changed=touched | frozenset(decision.changed),
-        handovers=tuple(name for name in handed if rows[name].status is Status.sending),
-        timers=tuple(_timers(notification, changes, decision)),
-        lines=tuple(_lines(notification, facts, decision, world.now)),
-        suppressions=tuple(s for fact, change in changes if (s := _suppression(fact, change)) is not None),
-    )
+    left = turn.apply(facts)
+    turn.evaluate(hops)
+    while any(_delivery(fact) in turn.rows for fact in left):
+        left = turn.apply(left)  # they came before their deliveries were planned
+        turn.evaluate(frozenset())
+    return turn.verdict(facts)
+
+
+class _Turn:
+    """One judgement's working memory; it lives as long as the call."""
+
+    def __init__(
+        self, notification: Notification, plan: Plan, deliveries: Mapping[str, Delivery], world: World
+    ) -> None:
+        self.notification, self.plan, self.before, self.world = notification, plan, deliveries, world
+        self.rows = dict(deliveries)
+        self.touched: frozenset[str] = frozenset()
+        self.changed: frozenset[str] = frozenset()
+        self.handovers: list[str] = []
+        self.timers: list[tuple[str, str, float]] = []
+        self.notes: list[Note] = []
+        self.suppressions: list[Suppression] = []
+
+    def apply(self, facts: Sequence[Fact]) -> list[Fact]:
+        """What the facts make of the rows; those about deliveries that are not planned are left over."""
+        policy = Policy(self.plan.category, self.world.accounts, self.world.now)
+        known = [(fact, name) for fact in facts if (name := _delivery(fact)) in self.rows]
+        old = dict(self.rows)
+        for fact, name in known:
+            change = apply(self.rows[name], fact, policy)
+            self.rows[name] = change.delivery
+            self.timers += [(name, hop, due) for hop, due in change.timers]
+            self.handovers += [name] if change.handover else []
+            self.suppressions += _suppression(fact, change)
+        self.touched = frozenset(name for name, row in self.rows.items() if row is not old[name])
+        self.changed |= self.touched
+        return [fact for fact in facts if _delivery(fact) not in old]
+
+    def evaluate(self, hops: frozenset[str]) -> None:
+        """Decide what next, from where the rows stand now."""
+        decision = evaluate(self.notification, self.plan, self.rows, hops, self.touched, self.world)
+        self.notification = decision.notification
+        self.rows |= decision.changed
+        self.changed |= decision.changed.keys()
+        self.handovers += decision.handovers
+        self.timers += decision.timers
+        self.notes += decision.notes
+
+    def verdict(self, facts: Sequence[Fact]) -> Verdict:
+        """The sum. What is past sending by now is not handed over; of timers set twice the last counts."""
+        handed = [name for name in dict.fromkeys(self.handovers) if self.rows[name].status is Status.sending]
+        due = {(subject, hop): due for subject, hop, due in self.timers}
+        return Verdict(
+            notification=self.notification,
+            before=self.before,
+            after=self.rows,
+            changed=self.changed,
+            handovers=tuple(handed),
+            timers=tuple(_timer(self.notification, *name, moment) for name, moment in due.items()),
+            lines=tuple(_lines(self.notification, facts, self.notes, self.world.now)),
+            suppressions=tuple(self.suppressions),
+        )
 
 
 def _delivery(fact: Fact) -> str:
@@ -67,24 +109,20 @@ def _delivery(fact: Fact) -> str:
     return getattr(fact, "delivery", "")
 
 
-def _timers(notification: Notification, changes: Sequence[tuple[Fact, Change]], decision: Decision) -> Sequence[Timer]:
-    wanted = [(change.delivery.id, hop, due) for _, change in changes for hop, due in change.timers]
-    return [
-        Timer(
-            subject=subject,
-            hop=hop,
-            tenant=notification.tenant,
-            notification=notification.id,
-            priority=notification.priority,
-            due=due,
-        )
-        for subject, hop, due in (*wanted, *decision.timers)
-    ]
+def _timer(notification: Notification, subject: str, hop: str, due: float) -> Timer:
+    return Timer(
+        subject=subject,
+        hop=hop,
+        tenant=notification.tenant,
+        notification=notification.id,
+        priority=notification.priority,
+        due=due,
+    )
 
 
-def _lines(notification: Notification, facts: Sequence[Fact], decision: Decision, now: float) -> Sequence[Line]:
+def _lines(notification: Notification, facts: Sequence[Fact], notes: Sequence[Note], now: float) -> Sequence[Line]:
     told = [_fact_line(notification, fact) for fact in facts if not isinstance(fact, Poke)]
-    return [*told, *(_note_line(notification, note, now) for note in decision.notes)]
+    return [*told, *(_note_line(notification, note, now) for note in notes)]
 
 
 def _fact_line(notification: Notification, fact: Fact) -> Line:
@@ -129,15 +167,19 @@ def _detail(fact: Fact) -> str:
             return f"try {try_}" if try_ else ""
 
 
-def _suppression(fact: Fact, change: Change) -> Suppression | None:
+def _suppression(fact: Fact, change: Change) -> list[Suppression]:
+    """What a report, or a refusal at the call, says of the address."""
     row = change.delivery
-    if change.suppress is None or row.address is None or not isinstance(fact, Receipt):
-        return None
-    return Suppression(
-        tenant=row.tenant,
-        channel=row.channel,
-        address=row.address.value,
-        reason=change.suppress,
-        source=fact.account,
-        at=fact.at,
-    )
+    if change.suppress is None or row.address is None:
+        return []
+    source: str = getattr(fact, "account", "") or row.account or ""
+    return [
+        Suppression(
+            tenant=row.tenant,
+            channel=row.channel,
+            address=row.address.value,
+            reason=change.suppress,
+            source=source,
+            at=fact.at,
+        )
+    ]

@@ -153,18 +153,20 @@ def _identifier(value: Any, where: str) -> str:
 
 
 def email(value: Any, where: str) -> str:
-    """One address as RFC 5321 routes it, without the quoting and comments that nobody's mailbox needs."""
-    text = _text(value, where, MAX_EMAIL)
-    local, at, domain = text.rpartition("@")
+    """One address as RFC 5321 routes it, without the quoting and comments that nobody's mailbox needs.
+
+    The case of a domain means nothing (RFC 5321 2.4), so it comes back in small letters.
+    """
+    local, at, domain = _text(value, where, MAX_EMAIL).rpartition("@")
     if not at or "@" in local:
         raise Invalid(where, "is not one e-mail address", "write it as name@example.com")
     dots = local.startswith(".") or local.endswith(".") or ".." in local
     if dots or not _LOCAL.fullmatch(local):
         raise Invalid(where, "has a part before the @ that cannot be used", "write it as name@example.com")
-    labels = domain.split(".")
+    labels = domain.lower().split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise Invalid(where, "has no usable domain after the @", "write it as name@example.com")
-    return text
+    return f"{local}@{'.'.join(labels)}"
 
 
 def phone(value: Any, where: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from angarium.decide import choose, gate, lifecycle
+from angarium.decide import choose, gate, lifecycle, patience
 from angarium.decide.choose import Accounts
 from angarium.decide.facts import hand_over
 from angarium.decide.gate import Permissions
@@ -22,8 +23,6 @@ from angarium.model.reasons import Progress, Reason, Status
 from angarium.model.user import Address, Person
 from angarium.model.workflow import Delay, FirstOf, Plan, Send, Step, Stop
 
-#: A slot that was not even sent gets this many times `within` before the next one goes.
-QUEUED = 2.0
 #: Seconds after which an open notification is looked at again, whatever happened.
 LOOK_AGAIN = 900.0
 
@@ -69,7 +68,11 @@ def evaluate(
     touched: frozenset[str],
     world: World,
 ) -> Decision:
-    """Decide once. `hops` came due, `touched` deliveries changed, both in this very batch."""
+    """Decide once. `hops` came due, `touched` deliveries changed, both in this very batch.
+
+    A hop only wakes: what is stored says whether its moment has come. One that was on its way when its timer was moved
+    is set again.
+    """
     walk = _Walk(notification, plan, deliveries, hops, touched, world)
     walk.go()
     return walk.decision()
@@ -130,14 +133,31 @@ class _Walk:
             else:
                 self.step, self.due = self.step + 1, None
         if all(lifecycle.terminal(row) for row in self.rows.values()):
+            self.finish()
+
+    def finish(self) -> None:
+        """Done, unless nobody was reached because the time was over."""
+        rows = self.rows.values()
+        reached = any(self.arrived(row) for row in rows)
+        if self.reason is None and not reached and any(patience.ran_out(row, self.world.now) for row in rows):
+            self.status, self.reason = Progress.expired, Reason.expired
+        else:
             self.status = Progress.done
+
+    def arrived(self, row: Delivery) -> bool:
+        """It did what its step asked for, as far as anybody can know."""
+        step = self.plan.steps[int(row.step)]
+        if isinstance(step, FirstOf):
+            return self.satisfied(row, step)
+        return row.status is Status.parked or lifecycle.reached(row, Status.sent)
 
     def perform(self, path: str, step: Step) -> bool:
         """Do a step; whether it is over."""
         match step:
             case Send():
                 for channel in step.channels:
-                    self.plan_slot(path, channel, channel, step)
+                    for person in self.recipients(step):
+                        self.plan_slot(path, channel, channel, step, person)
                 return True
             case FirstOf():
                 return self.first_of(path, step)
@@ -150,34 +170,38 @@ class _Walk:
                 return True
 
     def delay(self, path: str, step: Delay) -> bool:
-        if f"delay:{path}" in self.hops:
-            return True
+        hop = f"delay:{path}"
         if self.due is None:
             self.due = self.world.now + step.seconds
-            self.timers.append((self.notification.id, f"delay:{path}", self.due))
-        return False
+            self.wake(hop, self.due)
+            return False
+        return self.has_come(hop, self.due)
 
     def first_of(self, path: str, step: FirstOf) -> bool:
+        """Everybody falls back by themselves; the step is over when it is over for each."""
+        over = [self.fall_back(path, step, person) for person in self.recipients(step)]
+        return all(over)
+
+    def fall_back(self, path: str, step: FirstOf, person: Person) -> bool:
         for number, channel in enumerate(step.channels):
-            rows = self.slot(path, number) or self.open_slot(path, number, channel, step)
+            rows = self.slot(path, number, person) or self.open_slot(path, number, channel, step, person)
             if any(self.satisfied(row, step) for row in rows):
-                self.supersede(path, rows)
+                self.supersede(path, person, rows)
                 return True
-            if self.slot(path, number + 1) or all(lifecycle.failed(row) for row in rows):
+            if self.slot(path, number + 1, person) or all(lifecycle.failed(row) for row in rows):
                 continue
-            if f"silence:{path}:{number}" in self.hops:
-                self.cancel(rows, Reason.superseded)
-                self.note(f"silence:{path}:{number}", "silence", None, f"{channel} was silent")
-                continue
-            self.listen(path, number, rows, step)
-            return False
+            hop = _silence(path, number, step, person)
+            if not self.has_come(hop, self.listen(hop, rows, step)):
+                return False
+            self.cancel(rows, Reason.superseded)
+            self.note(hop, "silence", None, f"{channel} was silent")
         return True
 
-    def open_slot(self, path: str, number: int, channel: str, step: FirstOf) -> list[Delivery]:
-        self.plan_slot(path, str(number), channel, step)
-        rows = self.slot(path, number)
+    def open_slot(self, path: str, number: int, channel: str, step: FirstOf, person: Person) -> list[Delivery]:
+        self.plan_slot(path, str(number), channel, step, person)
+        rows = self.slot(path, number, person)
         if step.within is not None and not all(lifecycle.terminal(row) for row in rows):
-            self.silence(path, number, step.within * QUEUED)
+            self.wake(_silence(path, number, step, person), self.world.now + step.within * patience.QUEUED)
         return rows
 
     def satisfied(self, row: Delivery, step: FirstOf) -> bool:
@@ -189,41 +213,63 @@ class _Walk:
             until = Status.sent
         return lifecycle.reached(row, until)
 
-    def listen(self, path: str, number: int, rows: Iterable[Delivery], step: FirstOf) -> None:
-        """Silence counts from the moment the service has it, or may have it."""
-        heard = any(row.id in self.touched and row.status in (Status.sent, Status.unknown) for row in rows)
-        if heard and step.within is not None:
-            self.silence(path, number, step.within)
+    def listen(self, hop: str, rows: Iterable[Delivery], step: FirstOf) -> float:
+        """Until when a slot is waited for. Silence counts from the moment the service has it, or may have it."""
+        heard = {row.id for row in rows if row.id in self.touched and patience.taken(row)}
+        if step.within is None or not heard:
+            return patience.ends(rows, step.within)
+        for row in rows:
+            if row.id in heard and row.status is Status.unknown:
+                self.keep(msgspec.structs.replace(row, deadline=self.world.now + step.within))
+        moment = patience.ends([self.rows[row.id] for row in rows], step.within)
+        self.wake(hop, moment)
+        return moment
 
-    def silence(self, path: str, number: int, seconds: float) -> None:
-        self.timers.append((self.notification.id, f"silence:{path}:{number}", self.world.now + seconds))
+    def wake(self, hop: str, moment: float) -> None:
+        self.timers.append((self.notification.id, hop, moment))
 
-    def slot(self, path: str, number: int) -> list[Delivery]:
+    def has_come(self, hop: str, moment: float) -> bool:
+        """By what is stored. A hop that came too early is set again."""
+        come = patience.has_come(moment, self.world.now)
+        if hop in self.hops and not come and math.isfinite(moment):
+            self.wake(hop, moment)
+        return come
+
+    def slot(self, path: str, number: int, person: Person) -> list[Delivery]:
         prefix = str(number)
-        return [r for r in self.rows.values() if r.step == path and r.slot.partition(":")[0] == prefix]
+        return [row for row in self.of(path, person) if row.slot.partition(":")[0] == prefix]
 
-    def supersede(self, path: str, winners: list[Delivery]) -> None:
+    def of(self, path: str, person: Person) -> list[Delivery]:
+        return [row for row in self.rows.values() if row.step == path and row.user == person.id]
+
+    def supersede(self, path: str, person: Person, winners: list[Delivery]) -> None:
         kept = {row.id for row in winners}
-        self.cancel([r for r in self.rows.values() if r.step == path and r.id not in kept], Reason.superseded)
+        self.cancel([row for row in self.of(path, person) if row.id not in kept], Reason.superseded)
 
-    def plan_slot(self, path: str, slot: str, channel: str, step: Send | FirstOf) -> None:
-        for person, prefix in self.recipients(step, slot):
-            places = choose.slots(person, channel)
-            if not places:
-                self.add(self.draft(path, prefix, channel, person, None), choose.missing(channel))
-            for suffix, address in places:
-                refused = gate.refusal(self.plan.category, address, person.id, self.world.permissions)
-                self.add(self.draft(path, prefix + suffix, channel, person, address), refused)
+    def plan_slot(self, path: str, slot: str, channel: str, step: Send | FirstOf, person: Person) -> None:
+        prefix = slot if step.to is None else f"{slot}:{person.id}"
+        places = choose.slots(person, channel)
+        if not places:
+            self.add(self.draft(path, prefix, channel, person, None), choose.missing(channel))
+        for suffix, address in places:
+            refused = gate.refusal(self.plan.category, address, person.id, self.world.permissions)
+            self.add(self.draft(path, prefix + suffix, channel, person, address), refused)
 
-    def recipients(self, step: Send | FirstOf, slot: str) -> list[tuple[Person, str]]:
+    def recipients(self, step: Send | FirstOf) -> list[Person]:
         if step.to is None:
-            return [(self.world.person, slot)]
-        people = [self.world.people[entry["id"]] for entry in step.to]
-        return [(person, f"{slot}:{person.id}") for person in people]
+            return [self.world.person]
+        return [self.world.people[entry["id"]] for entry in step.to]
+
+    def expiry(self, path: str) -> float:
+        """One for the whole step: from the event on, or from the end of the delay before it."""
+        begun = [row.expires for row in self.rows.values() if row.step == path]
+        if begun:
+            return min(begun)
+        delayed = any(isinstance(step, Delay) for step in self.plan.steps[: int(path)])
+        return (self.world.now if delayed else self.notification.accepted) + self.plan.category.expires
 
     def draft(self, path: str, slot: str, channel: str, person: Person, address: Address | None) -> Delivery:
-        n, now = self.notification, self.world.now
-        delayed = any(isinstance(step, Delay) for step in self.plan.steps[: int(path)])
+        n = self.notification
         return Delivery(
             id=delivery_id(n.id, path, slot),
             tenant=n.tenant,
@@ -234,8 +280,8 @@ class _Walk:
             slot=slot,
             channel=channel,
             address=address,
-            expires=(now if delayed else n.accepted) + self.plan.category.expires,
-            created=now,
+            expires=self.expiry(path),
+            created=self.world.now,
         )
 
     def add(self, draft: Delivery, refused: Reason | None) -> None:
@@ -253,12 +299,21 @@ class _Walk:
         self.keep(row)
 
     def sweep(self) -> None:
-        """Publish again what was handed over long ago and never answered: the claim says whether it was called."""
+        """End what is open although its time is over; see to what was handed over long ago and never answered."""
         for row in list(self.rows.values()):
-            if row.status is Status.sending and (row.deadline or 0.0) <= self.world.now:
-                later = self.world.now + 2 * (self.world.now - row.created)
-                self.keep(msgspec.structs.replace(row, deadline=later))
-                self.handovers.append(row.id)
+            if patience.overdue(row, self.world.now):
+                self.keep(self.moved(row, Status.expired, Reason.expired))
+            elif row.status is Status.sending and (row.deadline or 0.0) <= self.world.now:
+                self.ask_again(row)
+
+    def ask_again(self, row: Delivery) -> None:
+        """Publish it again: the claim says whether it was called. A channel without an account has no Sender to ask."""
+        if not self.world.accounts.order(row.channel):
+            self.keep(self.moved(row, Status.failed, Reason.unavailable))
+            return
+        later = self.world.now + 2 * (self.world.now - row.created)
+        self.keep(msgspec.structs.replace(row, deadline=later))
+        self.handovers.append(row.id)
 
     def end(self, status: Progress, reason: Reason) -> None:
         word = Reason.reached if reason is Reason.reached else Reason.cancelled
@@ -303,3 +358,8 @@ class _Walk:
 
     def note(self, path: str, kind: str, reason: Reason | None, detail: str = "") -> None:
         self.notes.append(Note(digest(kind, path), kind, reason, detail))
+
+
+def _silence(path: str, number: int, step: FirstOf, person: Person) -> str:
+    """The hop that ends a slot; where a step names its people, each has their own."""
+    return f"silence:{path}:{number}" + ("" if step.to is None else f":{person.id}")

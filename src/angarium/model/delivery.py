@@ -13,6 +13,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """One message to one address over one channel, as the ledger keeps it. Times are Unix seconds.
 
     `try_` is the try that `status` speaks of; `token` the newest claim known of it; `version` counts changes.
+    `deadline` is when an unanswered hand-over is published again; of an unknown outcome, when its silence ends.
     """
 
     id: str

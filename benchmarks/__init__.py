@@ -1,0 +1,1 @@
+"""What Angarium costs, measured: `python -m benchmarks`. One file a question; see docs/benchmarks.md."""

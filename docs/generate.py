@@ -6,17 +6,30 @@ What the code cannot say, the meaning of a word, stands in `words.toml`.
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
+from cyclopts import App
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
 
 from angarium import plugins
+from angarium.__about__ import __version__
+from angarium.api import admin, application
+from angarium.api.auth import SCOPES
+from angarium.api.calls import DOCUMENT, SIGNED
+from angarium.api.ingest import PATH
+from angarium.api.schema import completed
+from angarium.cli import program
 from angarium.config.listing import Setting, listing
 from angarium.model.reasons import Outcome, Progress, Reason, Status
 from angarium.model.workflow import Step
@@ -98,6 +111,100 @@ def providers(_words: Words) -> list[str]:
     return [part for part in parts if part]
 
 
+def commands(words: Words) -> list[str]:
+    """Every command with its options; options that are alike for all of them are told once."""
+    known = dict(_commands(program.app()))
+    agree("commands", known, words["commands"])
+    shared = _options(known["audit"])
+    parts = ["## Options of every command that talks to a server", table(OPTION, shared)]
+    for name, command in known.items():
+        rows = [row for row in _options(command) if row not in shared]
+        said = f"{flat(getdoc(command.default_command), 0)}\n\n```\n{words['commands'][name]}\n```"
+        parts += [f"## `angarium {name}`", said, *([table(OPTION, rows)] if rows else [])]
+    return parts
+
+
+#: The head of a table of options.
+OPTION = ("option", "kind", "default", "meaning")
+#: What may be given by its place alone.
+PLACED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def _commands(app: App) -> Iterator[tuple[str, App]]:
+    """Every command by what is typed, in the order of the help."""
+    for name, _, _ in program.COMMANDS:
+        yield name, app[name]
+    for group, _, inner in program.GROUPS:
+        for name, _, _ in inner:
+            yield f"{group} {name}", app[group][name]
+
+
+def _options(command: App) -> list[tuple[str, ...]]:
+    """The options and arguments of a command; what is not parsed is none."""
+    found: list[tuple[str, ...]] = []
+    for argument in command.assemble_argument_collection(parse_docstring=True):
+        if argument.parse and argument.show:
+            default = argument.field_info.default
+            value = "required" if argument.required else code(_flag(default))
+            place = argument.names[0].strip("-").upper() if argument.field_info.kind in PLACED else ""
+            flags = [name for name in argument.names if name.startswith("-")]
+            names = " ".join(code(name) for name in (place, *flags) if name)
+            kind = shape(argument.hint).replace("true or false", "switch")
+            found.append((names, kind, value, flat(argument.parameter.help)))
+    return found
+
+
+def _flag(default: Any) -> str:
+    """A default as it would be typed."""
+    if isinstance(default, tuple):
+        return " ".join(map(str, default))
+    if isinstance(default, timedelta):
+        return f"{default.total_seconds():g}s"
+    return "" if default in (None, False) or default is inspect.Parameter.empty else str(default)
+
+
+def routes(words: Words) -> list[str]:
+    """Every route with what a caller's key needs."""
+    handlers = application.routes()
+    config = OpenAPIConfig(title="Angarium", version=__version__, use_handler_docstrings=True)
+    document = completed(Litestar(handlers, openapi_config=config).openapi_schema.to_schema(), handlers)
+    needs = {handler.operation_id: str(handler.opt["needs"]) for handler in handlers}
+    agree("scopes", {*SCOPES, SIGNED["needs"]}, words["scopes"])
+    agree("admin", admin_paths(), words["admin"])
+    rows = [
+        _route(f"{method.upper()} {path}", said, _needs(needs, path, method, said))
+        for path, operations in sorted(document["paths"].items())
+        for method, said in operations.items()
+    ]
+    rows.append((code(f"GET {DOCUMENT}"), "nothing", "", "The whole of it as OpenAPI 3.1, with every field."))
+    return [
+        "## What a key needs",
+        table(("scope", "what it may"), ((code(name), said) for name, said in words["scopes"].items())),
+        "## The public listener",
+        table(("route", "needs", "parameters", "what it does"), rows),
+        "## The admin listener",
+        table(("route", "what it does"), ((code(f"GET {path}"), said) for path, said in words["admin"].items())),
+    ]
+
+
+def _needs(needs: Mapping[Any, str], path: str, method: str, said: Mapping[str, Any]) -> str:
+    if path == PATH:
+        return code("publish") if method == "post" else "nothing"
+    return code(needs[said["operationId"]])
+
+
+def _route(name: str, said: Mapping[str, Any], needs: str) -> tuple[str, ...]:
+    places = {"query": "?{}", "header": "{}"}
+    parameters = [places[p["in"]].format(p["name"]) for p in said.get("parameters", ()) if p["in"] in places]
+    meaning = f"{said['summary']}. {flat(said.get('description'))}".strip()
+    return code(name), needs, " ".join(map(code, parameters)), meaning
+
+
+def admin_paths() -> list[str]:
+    """The paths that the admin listener knows; they stand nowhere but in its code."""
+    return sorted(set(re.findall(r'"(/[a-z]+)"', inspect.getsource(admin))))
+
+
 def account_table(kind: type[msgspec.Struct], known: Mapping[str, Any]) -> str:
     """The settings of one kind of account, without those that are as `known`; nothing when none is left."""
     rows = [
@@ -108,6 +215,17 @@ def account_table(kind: type[msgspec.Struct], known: Mapping[str, Any]) -> str:
     return table(("setting", "kind", "default"), rows) if rows else ""
 
 
+#: Types in words; everything else is a table.
+KINDS: Mapping[Any, str] = {
+    str: "text",
+    float: "number",
+    int: "whole number",
+    bool: "true or false",
+    Path: "path",
+    timedelta: "duration",
+}
+
+
 def shape(annotation: Any) -> str:
     """A type in words."""
     if get_origin(annotation) is Annotated:
@@ -116,9 +234,11 @@ def shape(annotation: Any) -> str:
         return shape(plain) + (", secret" if secret else "")
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(code(str(word)) for word in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return shape(get_args(annotation)[0]) + ", repeatable"
     if get_args(annotation):
         return " or ".join(shape(member) for member in get_args(annotation) if member is not type(None))
-    return {str: "text", float: "number", int: "whole number", bool: "true or false"}.get(annotation, "table")
+    return KINDS.get(annotation, "table")
 
 
 def written(value: Any) -> str:
@@ -157,6 +277,8 @@ PAGES: Mapping[str, Callable[[Words], list[str]]] = {
     "reasons": reasons,
     "steps": steps,
     "providers": providers,
+    "commands": commands,
+    "routes": routes,
 }
 
 

@@ -11,13 +11,15 @@ from typing import Any, get_args
 import pytest
 
 from angarium import plugins
+from angarium.api.application import routes
+from angarium.cli import program
 from angarium.config import sources
 from angarium.config.listing import listing
 from angarium.model.reasons import Outcome, Progress, Reason, Status
 from angarium.model.workflow import Step
 from angarium.project import load
 from angarium.telemetry.families import families
-from docs.generate import DOCS, PAGES, stale
+from docs.generate import DOCS, PAGES, admin_paths, agree, stale
 
 ROOT = DOCS.parent
 #: Pages that people write; the pages of the reference are written by the generator.
@@ -39,6 +41,22 @@ VOCABULARY = {
     "reasons": [word.value for kind in (Reason, Status, Progress, Outcome) for word in kind],
     "steps": [str(kind.__struct_config__.tag) for kind in get_args(Step)],
     "providers": list(plugins.names("providers")),
+    "commands": [
+        *(f"angarium {name}" for name, _, _ in program.COMMANDS),
+        *(f"angarium {group} {name}" for group, _, inner in program.GROUPS for name, _, _ in inner),
+    ],
+    "routes": [
+        "POST /v1/events",
+        "OPTIONS /v1/events",
+        "GET /openapi.json",
+        *(f"GET {path}" for path in admin_paths()),
+        *(
+            f"{method} {re.sub(r':[a-z]+}', '}', path)}"
+            for handler in routes()
+            for path in handler.paths
+            for method in handler.http_methods
+        ),
+    ],
 }
 
 
@@ -69,6 +87,13 @@ def test_every_word_of_the_code_has_its_row_or_heading(name: str) -> None:
     known = VOCABULARY[name]
     assert known
     assert set(known) - words((DOCS / "reference" / f"{name}.md").read_text()) == set()
+
+
+def test_a_word_without_a_meaning_and_a_meaning_without_a_word_are_refused() -> None:
+    with pytest.raises(SystemExit, match="give a meaning to dead bury"):
+        agree("commands", {"run", "dead bury"}, {"run"})
+    with pytest.raises(SystemExit, match="the code does not know old"):
+        agree("commands", {"run"}, {"run", "old"})
 
 
 def test_every_generated_page_has_a_vocabulary_that_is_looked_for() -> None:

@@ -71,7 +71,7 @@ def own_code(body: bytes, field: str) -> str:
     except (msgspec.DecodeError, ValueError, RecursionError):
         return ""
     value = fields.get(field) if isinstance(fields, dict) else None
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

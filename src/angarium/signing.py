@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import b32encode, b64decode, b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from angarium.errors import Invalid
+from angarium.model.ids import base32
 from angarium.model.reasons import Priority
 from angarium.ports.provider import Forged
 
@@ -197,4 +198,4 @@ def _tag(secret: bytes, *parts: str) -> str:
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         state.update(b"%d:%s" % (len(encoded), encoded))
-    return b32encode(state.digest()).decode().lower()
+    return base32(state.digest())

@@ -40,14 +40,25 @@ def deliveries(connection: Connection, notifications: Iterable[str]) -> dict[str
     return found
 
 
-def save_notifications(connection: Connection, changed: Sequence[Notification]) -> None:
-    """Insert new ones, move the others on; what was pinned at the start never changes."""
-    rows.store(connection, tables.notifications, NOTIFICATION, [_notification_row(n) for n in changed], _PROGRESS)
+def insert_notifications(connection: Connection, new: Sequence[Notification]) -> None:
+    """Those that begin; one that is there already stays as it is."""
+    rows.store(connection, tables.notifications, NOTIFICATION, [_notification_row(n) for n in new])
 
 
-def save_deliveries(connection: Connection, changed: Sequence[Delivery]) -> None:
-    """Insert new ones, move the others on; address and slot never change."""
-    rows.store(connection, tables.deliveries, DELIVERY, [_delivery_row(d) for d in changed], _STANDING)
+def move_notifications(connection: Connection, changed: Sequence[Notification]) -> None:
+    """Those that went on; what was pinned at the start never changes."""
+    values = [(n.step, n.due, n.status.value, _word(n.reason), n.ended, n.deadline, n.id) for n in changed]
+    rows.change(connection, tables.notifications, "id", _PROGRESS, values)
+
+
+def insert_deliveries(connection: Connection, new: Sequence[Delivery]) -> None:
+    """Those that were planned; one that is there already stays as it is."""
+    rows.store(connection, tables.deliveries, DELIVERY, [_delivery_row(d) for d in new])
+
+
+def move_deliveries(connection: Connection, changed: Sequence[Delivery]) -> None:
+    """Those that went on; address and slot never change."""
+    rows.change(connection, tables.deliveries, "id", _STANDING, [(*_standing_row(d), d.id) for d in changed])
 
 
 def save_lines(connection: Connection, lines: Sequence[Line]) -> None:
@@ -91,6 +102,11 @@ def _delivery_row(d: Delivery) -> tuple[Any, ...]:
         d.deadline,
         d.version,
     )
+
+
+def _standing_row(d: Delivery) -> tuple[Any, ...]:
+    status, reason = d.status.value, _word(d.reason)
+    return (d.account, status, d.try_, d.token, reason, d.reference, d.due, d.sent, d.ended, d.deadline, d.version)
 
 
 def _notification(row: Sequence[Any]) -> Notification:

@@ -24,6 +24,13 @@ def store(
         connection.exec_driver_sql(_insert(table, columns, update), list(rows))
 
 
+def change(connection: Connection, table: Table, key: str, columns: Keys, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Overwrite `columns` of rows that are there; each of `rows` holds their values, then the key's."""
+    if rows:
+        sets = ", ".join(f'"{column}" = ?' for column in columns)
+        connection.exec_driver_sql(f'UPDATE "{table.name}" SET {sets} WHERE "{key}" = ?', list(rows))  # noqa: S608
+
+
 def fetch(
     connection: Connection, table: Table, columns: Keys, key: str | Keys, ids: Iterable[str | Keys]
 ) -> Sequence[Found]:

@@ -104,7 +104,7 @@ class Dispatcher:
         key = (batch[0].topic, batch[0].partition, batch[0].offset)
         parcels = [Parcel(key, publish, gathered.now)] if publish else []
         return Outcome(
-            save=(*_ledger(verdicts), *_surroundings(gathered), *_progress(batch, parcels)),
+            save=(*_ledger(verdicts, gathered.started), *_surroundings(gathered), *_progress(batch, parcels)),
             publish=publish,
             dead=gathered.dead,
             after=(Write(outbox.delete, ([key],)),) if publish else (),
@@ -251,9 +251,12 @@ def _news(verdict: Verdict) -> Iterator[Delivery]:
             yield after
 
 
-def _ledger(verdicts: Sequence[Verdict]) -> Iterator[Write]:
-    yield Write(ledger.save_notifications, ([verdict.notification for verdict in verdicts],))
-    yield Write(ledger.save_deliveries, ([v.after[name] for v in verdicts for name in sorted(v.changed)],))
+def _ledger(verdicts: Sequence[Verdict], started: frozenset[str]) -> Iterator[Write]:
+    yield Write(ledger.insert_notifications, ([v.notification for v in verdicts if v.notification.id in started],))
+    yield Write(ledger.move_notifications, ([v.notification for v in verdicts if v.notification.id not in started],))
+    rows = [(v.before.get(name), v.after[name]) for v in verdicts for name in sorted(v.changed)]
+    yield Write(ledger.insert_deliveries, ([after for before, after in rows if before is None],))
+    yield Write(ledger.move_deliveries, ([after for before, after in rows if before is not None],))
     yield Write(ledger.save_lines, ([line for verdict in verdicts for line in verdict.lines],))
     yield Write(timers.save, ([timer for verdict in verdicts for timer in verdict.timers],))
     yield Write(gate.suppress, ([entry for verdict in verdicts for entry in verdict.suppressions],))

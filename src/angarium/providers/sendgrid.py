@@ -149,6 +149,8 @@ def payload(message: Email, sender: str) -> dict[str, Any]:
 
 def _mailbox(text: str, name: str = "") -> dict[str, str]:
     """`Name <address>` as the service spells it; a name of nobody is left out."""
+    if "<" not in text:
+        return {"email": text} | ({"name": name} if name else {})
     found, address = parseaddr(text)
     return {"email": address or text} | ({"name": name or found} if name or found else {})
 

@@ -19,7 +19,6 @@ from angarium.errors import Invalid, Misconfigured, Refused, Unavailable
 from angarium.ports.broker import Broker, Record
 from angarium.sqlite import Inline
 from angarium.testing.clock import FakeClock
-from angarium.testing.contracts import PassTime, passing
 from angarium.testing.contracts.broker import (
     PATIENCE,
     SILENCE,
@@ -31,16 +30,6 @@ from angarium.testing.contracts.broker import (
 )
 
 DAY = 86400.0
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def pass_time(clock: FakeClock) -> PassTime:
-    return passing(clock)
 
 
 class Store:

@@ -16,20 +16,9 @@ from angarium.ports.state import Answer, Ask, Behind, Claim, Done, Go, Release, 
 from angarium.sqlite import Inline, connect
 from angarium.states import memory, sqlite
 from angarium.testing.clock import FakeClock
-from angarium.testing.contracts import PassTime, passing
 from angarium.testing.contracts.state import DurableStateContract, Reopen, StateContract, Wipe, claim, counted, token
 
 DAY = 86400.0
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def pass_time(clock: FakeClock) -> PassTime:
-    return passing(clock)
 
 
 class Files:

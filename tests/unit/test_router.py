@@ -7,7 +7,7 @@ from typing import Any
 from angarium.database import rows, runs, tables
 from angarium.model.reasons import Outcome, Reason
 from angarium.pipeline import records
-from angarium.pipeline.router import hash_sum
+from angarium.pipeline.router import hash_sum, slices
 from angarium.project import load
 from angarium.testing import Harness
 
@@ -100,3 +100,13 @@ def _save(connection: Any, files: dict[str, bytes]) -> None:
 
     release = load(files)
     releases.save(connection, release.id, release.files, 0.0)
+
+
+async def test_a_batch_is_cut_where_its_facts_would_take_too_much_memory() -> None:
+    async with Harness(PROJECT) as harness:
+        for number in range(6):
+            people = [f"u{n}" for n in range(1000 if number < 4 else 1)]
+            await harness.publish("order.shipped", to=people, data={"pad": "x" * 15_000}, settle=False)
+        batch = await harness.router.consumer.poll(10, 0)
+        assert [len(part) for part in slices(batch)] == [1, 1, 1, 3]
+        assert list(slices([])) == []

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from angarium.errors import Invalid
-from angarium.model.ids import base32
+from angarium.model.ids import letters
 from angarium.model.reasons import Priority
 from angarium.ports.provider import Forged
 
@@ -198,4 +198,4 @@ def _tag(secret: bytes, *parts: str) -> str:
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         state.update(b"%d:%s" % (len(encoded), encoded))
-    return base32(state.digest())
+    return letters(state.digest())

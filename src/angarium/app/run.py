@@ -17,6 +17,7 @@ from angarium.app import serving
 from angarium.app.clock import SystemClock
 from angarium.app.compose import Running, Site, start
 from angarium.app.stores import opened
+from angarium.app.watchdog import Watchdog
 from angarium.config.secret import secret
 from angarium.config.sources import load as load_settings
 from angarium.database import releases, timers
@@ -38,6 +39,7 @@ async def running(
         raise Misconfigured("project", str(project), mend)
     async with AsyncExitStack() as stack:
         stack.callback(logs.release, handler)
+        await stack.enter_async_context(Watchdog())
         site = Site(
             settings,
             stack.enter_context(serving.bind(settings.listen, "listen")),

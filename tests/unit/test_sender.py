@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from angarium.database import gate
+from angarium.database import gate, rows, tables
 from angarium.database.parks import claim as park
 from angarium.decide.choose import Account
 from angarium.model.message import Sms
@@ -174,6 +174,10 @@ async def test_a_template_that_fails_is_a_definite_end_with_its_reason() -> None
         await harness.publish("code", to=ANNA, data={})
         assert harness.messages("sms") == []
         assert await only(harness) == (Status.failed, Reason.template_error, 1)
+        lines = await harness.database.read(rows.everything, tables.timeline, ("kind", "detail"))
+        [said] = [detail for kind, detail in lines if kind == "rejected"]
+        assert said.startswith("try 1: workflows/code.toml")
+        assert said.endswith("data.code is undefined")
 
 
 async def test_another_account_takes_over_after_a_definite_failure() -> None:

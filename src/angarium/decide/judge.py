@@ -9,7 +9,7 @@ from msgspec import Struct
 from angarium.decide.facts import Change, Policy, apply
 from angarium.decide.steps import Note, World, evaluate
 from angarium.model.delivery import Delivery
-from angarium.model.fact import Due, Fact, Poke, Receipt, SentFact, identity
+from angarium.model.fact import Due, Fact, Poke, Receipt, RejectedFact, SentFact, identity
 from angarium.model.notification import Notification
 from angarium.model.reasons import Reason, Status
 from angarium.model.timeline import Line, Suppression, Timer
@@ -160,6 +160,8 @@ def _detail(fact: Fact) -> str:
             return fact.hop
         case SentFact():
             return f"try {fact.try_} by {fact.account} in {fact.ms:.0f} ms"
+        case RejectedFact(detail=detail) if detail:
+            return f"try {fact.try_}: {detail}"
         case Receipt():
             return f"reported by {fact.account}"
         case _:

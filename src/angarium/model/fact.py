@@ -65,13 +65,14 @@ class Deferred(_Fact, frozen=True, kw_only=True, tag="deferred"):
 
 
 class RejectedFact(_Fact, frozen=True, kw_only=True, tag="rejected"):
-    """Definitely not sent, and never will be."""
+    """Definitely not sent, and never will be. `detail` names a place in the project, never a value."""
 
     delivery: str
     try_: int = field(name="try")
     token: int
     account: str = ""
     reason: Reason
+    detail: str = ""
 
 
 class UnknownFact(_Fact, frozen=True, kw_only=True, tag="unknown"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from angarium.content import Unrenderable
 from angarium.model.delivery import Handover
@@ -31,8 +31,15 @@ class Try(Struct, frozen=True):
     account: LiveAccount
 
 
-def message(t: Try, secret: bytes, public_url: str, now: float) -> Message | Rejected | Retry:
-    """The try rendered for its channel; or why not: nothing was written, so that is definite."""
+class Unsendable(Struct, frozen=True):
+    """There is no message to send, so the answer is definite. `detail` names the place in the project."""
+
+    result: Rejected | Retry
+    detail: str = ""
+
+
+def message(t: Try, secret: bytes, public_url: str, now: float) -> Message | Unsendable:
+    """The try rendered for its channel, or why not."""
     h = t.handover
     ref = reference(secret, h.delivery, h.notification, h.priority, t.account.name)
     callback = f"{public_url}/v1/callbacks/{t.account.name}?delivery_id={h.delivery}&ref={ref}"
@@ -40,10 +47,10 @@ def message(t: Try, secret: bytes, public_url: str, now: float) -> Message | Rej
         return t.release.content.message(h, tag=ref, callback_url=callback, deadline=now + t.account.timeout)
     except Unrenderable as error:
         log.warning("a message cannot be rendered: %s", error, extra={"delivery": h.delivery})
-        return Rejected(error.reason)
+        return Unsendable(Rejected(error.reason), str(error))
     except Exception:
         log.exception("rendering failed", extra={"delivery": h.delivery})
-        return Retry(Reason.provider_error)
+        return Unsendable(Retry(Reason.provider_error))
 
 
 async def call(t: Try, rendered: Message) -> Result:
@@ -60,6 +67,11 @@ class Reporter:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+
+    def unsendable(self, handover: Handover, account: str, token: int, why: Unsendable) -> Fact:
+        """Nothing could be sent."""
+        fact = self.answered(handover, account, token, why.result)
+        return structs.replace(fact, detail=why.detail) if isinstance(fact, RejectedFact) else fact
 
     def answered(self, handover: Handover, account: str, token: int, result: Result, ms: float = 0.0) -> Fact:
         """What a service answered, or that nobody knows."""

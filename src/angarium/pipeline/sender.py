@@ -18,7 +18,7 @@ from angarium.model.category import Category
 from angarium.model.delivery import Handover
 from angarium.model.fact import Fact
 from angarium.model.reasons import Priority, Reason, Status
-from angarium.model.result import Rejected, Result, Retry, Unknown
+from angarium.model.result import Result, Unknown
 from angarium.pipeline import calls, records
 from angarium.pipeline.accounts import LiveAccount
 from angarium.pipeline.answers import Answers, Told
@@ -274,14 +274,14 @@ class Sender:
         h, clock = t.handover, self._stores.clock
         started = clock.elapsed()
         rendered = calls.message(t, self.around.secret, self.around.public_url, clock.now())
-        result: Result
-        if isinstance(rendered, Rejected | Retry):
-            result = rendered
+        if isinstance(rendered, calls.Unsendable):
+            result: Result = rendered.result
+            fact = self._reporter.unsendable(h, t.account.name, token, rendered)
         else:
             if h.try_ == 1:
                 self._stores.metrics.called_after(h.channel, h.priority, max(0.0, clock.now() - h.accepted))
             result = await calls.call(t, rendered)
-        fact = self._reporter.answered(h, t.account.name, token, result, 1000 * (clock.elapsed() - started))
+            fact = self._reporter.answered(h, t.account.name, token, result, 1000 * (clock.elapsed() - started))
         self._tell(t.record, h, fact, Answer(h.delivery, h.try_, token, result))
 
     def _tell(self, record: Record, handover: Handover, fact: Fact | None, settle: Answer | None = None) -> None:

@@ -190,6 +190,14 @@ async def test_records_are_deleted_a_week_after_every_group_finished_them(broker
     assert await everything(broker, "newer") == ["unfinished is kept", "young"]
 
 
+async def test_how_long_finished_records_stay_is_the_operators_choice(clock: FakeClock, tmp_path: Path) -> None:
+    async with sqlite.connect(f"sqlite:///{tmp_path}/broker.db", clock, retention=3600.0) as broker:
+        await published(broker, "old")
+        clock.advance(2 * 3600.0)
+        await broker.publish(records("t", "young"))
+        assert await everything(broker, "new") == ["young"]
+
+
 async def test_much_is_deleted_in_slices_one_with_each_publish(broker: Broker, clock: FakeClock) -> None:
     await published(broker, *map(str, range(2500)))
     clock.advance(8 * DAY)

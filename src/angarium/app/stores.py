@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from types import ModuleType
 
 from msgspec import Struct
 
@@ -28,16 +28,15 @@ class Opened(Struct, frozen=True):
 @asynccontextmanager
 async def opened(settings: Settings, clock: Clock) -> AsyncIterator[Opened]:
     """All three, closed in the reverse order. Raises `Misconfigured` or `Unavailable`."""
-    broker: Broker = _adapter("brokers", "broker", settings.broker, clock)
-    state: State = _adapter("states", "state", settings.state, clock)
+    broker: Broker = _adapter("brokers", "broker", settings.broker).connect(settings.broker, clock, settings.retention)
+    state: State = _adapter("states", "state", settings.state).connect(settings.state, clock)
     async with broker, state, Database(settings.database) as database:
         yield Opened(broker, state, database)
 
 
-def _adapter(package: str, key: str, url: str, clock: Clock) -> Any:
+def _adapter(package: str, key: str, url: str) -> ModuleType:
     """The adapter whose file is named like the URL's scheme."""
     try:
-        module = plugins.load(package, url.partition(":")[0].partition("+")[0])
+        return plugins.load(package, url.partition(":")[0].partition("+")[0])
     except Invalid as error:
         raise Misconfigured(key, "the configuration", f"{error.problem}; {error.mend}") from error
-    return module.connect(url, clock)

@@ -20,8 +20,8 @@ class MemoryBroker(EmbeddedBroker):
         super().__init__(_Lists(clock), clock)
 
 
-def connect(url: str, clock: Clock) -> MemoryBroker:
-    """`memory://`: a new one each time."""
+def connect(url: str, clock: Clock, retention: float = 0.0) -> MemoryBroker:
+    """`memory://`: a new one each time, which deletes nothing."""
     return MemoryBroker(clock)
 
 

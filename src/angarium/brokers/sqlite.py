@@ -37,22 +37,28 @@ OLDEST, NEWEST = 'SELECT min("offset") FROM RECORDS', 'SELECT max("offset") FROM
 TIME = 'SELECT at FROM RECORDS WHERE "offset" = ?'
 FIRST_YOUNG = 'SELECT min("offset") FROM RECORDS WHERE "offset" < ? AND at >= ?'
 DELETE = 'DELETE FROM RECORDS WHERE "offset" < ?'
-#: Seconds that a record stays after every group has finished it.
+#: Seconds; see `SqliteBroker`.
 RETENTION = 7 * 86400.0
 #: Seconds between two looks for what can be deleted, and the most records of a topic that one publish deletes.
 SWEEP_EVERY, SWEEP_MOST = 300.0, 1000
 
 
 class SqliteBroker(EmbeddedBroker):
-    """The embedded broker over a file. `executor`: see `angarium.sqlite.File`, whose errors entering raises too."""
+    """The embedded broker over a file. `executor`: see `angarium.sqlite.File`, whose errors entering raises too.
 
-    def __init__(self, path: Path, clock: Clock, executor: Executor | None = None) -> None:
-        super().__init__(_Tables(sqlite.File(path, "broker", SCHEMA, executor=executor), clock), clock)
+    `retention`: seconds that a record stays, at the least, after every group has finished it.
+    """
+
+    def __init__(
+        self, path: Path, clock: Clock, executor: Executor | None = None, retention: float = RETENTION
+    ) -> None:
+        file = sqlite.File(path, "broker", SCHEMA, executor=executor)
+        super().__init__(_Tables(file, clock, retention), clock)
 
 
-def connect(url: str, clock: Clock) -> SqliteBroker:
+def connect(url: str, clock: Clock, retention: float = RETENTION) -> SqliteBroker:
     """`sqlite:///relative.db` or `sqlite:////absolute.db`. Raises `Invalid`."""
-    return SqliteBroker(sqlite.path_of(url), clock)
+    return SqliteBroker(sqlite.path_of(url), clock, retention=retention)
 
 
 class _Table(Struct, frozen=True):
@@ -69,9 +75,9 @@ class _Table(Struct, frozen=True):
 class _Tables:
     """A log of tables. What is read or written runs on the file's thread, what is remembered belongs to the loop."""
 
-    def __init__(self, file: sqlite.File, clock: Clock) -> None:
+    def __init__(self, file: sqlite.File, clock: Clock, retention: float) -> None:
         self.bell = Bell()
-        self._file, self._clock = file, clock
+        self._file, self._clock, self._retention = file, clock, retention
         self._tables: dict[str, _Table] = {}
         self._ends: dict[str, int] = {}
         self._swept = 0.0
@@ -100,7 +106,7 @@ class _Tables:
             for topic, added in records.items()
         }
         sweep = self._to_sweep(now)
-        writing = self._file.submit(lambda connection: _append(connection, rows, sweep, now - RETENTION))
+        writing = self._file.submit(lambda connection: _append(connection, rows, sweep, now - self._retention))
         writing.add_done_callback(self._appended)
         await asyncio.shield(writing)
 

@@ -107,7 +107,9 @@ class Harness:
         await self._stack.aclose()
 
     async def start(self) -> None:
-        """Put the workers together; called again, it is what a killed and restarted process would be."""
+        """Put the workers together; called again, it is what a restarted process would be on a state that others share:
+        claims whose calls were under way run on until their leases end.
+        """
         await self._members.aclose()
         stores = Stores(self.broker, self.database, self.clock, self.metrics, self.topics)
         releases = Releases(self.release)

@@ -92,9 +92,9 @@ async def test_whoever_mends_the_credentials_finds_everything_still_waiting() ->
     project = {"workflows/note.toml": b'on = "note"\nsteps = [{ send = "sms" }]\nsms = { text = "note" }\n'}
     async with Harness(project) as harness:
         harness.answer("sms", *[Retry(Reason.unauthorized)] * 7)
-        await harness.publish("note", to={"id": "anna", "phone": "+15005550006"})
-        await harness.advance("12h")
+        await harness.publish("note", id="1", source="/s", to={"id": "anna", "phone": "+15005550006"})
+        await harness.advance("9h")
         [waiting] = await harness.deliveries()
         assert (waiting.status, waiting.reason) == (Status.waiting, Reason.unauthorized)
-        await harness.advance("12h")
+        await harness.advance("9h")
         assert [d.status for d in await harness.deliveries()] == [Status.sent]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
 from angarium.model.reasons import Priority, Progress, Reason, Status
 from angarium.model.result import Retry
 from angarium.pipeline.audit import Audit, Groups, Tally
+from angarium.pipeline.recount import Recount
 from angarium.testing import Harness
 from tests.unit.audited import ANNA, PROJECT, a_bit_of_everything, break_, look
 
@@ -48,6 +51,22 @@ async def test_at_rest_it_is_complete() -> None:
                 await harness.report(delivery, Status.delivered)
         found = await look(harness)
         assert (found.ok, found.complete, found.unfinished) == (True, True, ())
+
+
+async def test_what_ended_while_it_was_counted_is_not_called_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counts still show it running: the two must not contradict each other."""
+    async with Harness(PROJECT) as harness:
+        await a_bit_of_everything(harness)
+        settle = Recount.settle
+
+        async def and_time_passes(recount: Recount, lag: Mapping[str, int]) -> None:
+            await settle(recount, lag)
+            await harness.advance("9d")
+
+        monkeypatch.setattr(Recount, "settle", and_time_passes)
+        found = await look(harness)
+        assert found.notifications[Progress.running] > 0
+        assert (found.unfinished, found.complete) == ((), False)
 
 
 @pytest.mark.parametrize("page", [1, 2, 3])

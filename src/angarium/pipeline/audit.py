@@ -218,7 +218,7 @@ class _Walk:
         tallies = sorted(self.deliveries.items(), key=lambda item: [str(word) for word in item[0]])
         return Audit(
             ok=self.hole_count == 0,
-            complete=not (unfinished or lag or events.unread),
+            complete=not (unfinished or lag or events.unread or self.notifications[Progress.running]),
             events=events,
             runs=self.runs,
             notifications=dict(self.notifications),

@@ -79,7 +79,7 @@ class Dispatcher:
         open_ = {name: n for name, n in known.items() if n.status is Progress.running}
         wanted = {(n.tenant, user) for name, n in open_.items() for user in _users(n, plans[name])}
         people = users.people(connection, wanted)
-        refreshed = _refreshed(people, new.values())
+        refreshed = _refreshed(people, [(fact, plans[name]) for name, fact in new.items()])
         people |= refreshed
         return Gathered(
             facts=told,
@@ -131,7 +131,7 @@ class Dispatcher:
         world = World(
             person=person,
             people={user: found for (owner, user), found in gathered.people.items() if owner == tenant}
-            if _has_others(plan)
+            if _others(plan)
             else {},
             accounts=self._accounts,
             permissions=gathered.permissions.get(tenant, Permissions()),
@@ -196,32 +196,25 @@ def _introduced(fact: Started) -> Notification:
 def _users(notification: Notification, plan: Plan) -> Iterator[str]:
     """Whoever the plan may send to."""
     yield notification.user
-    for step in plan.steps:
-        if isinstance(step, Send | FirstOf) and step.to is not None:
-            yield from (entry["id"] for entry in step.to)
+    yield from (entry["id"] for entry in _others(plan))
 
 
-def _has_others(plan: Plan) -> bool:
-    return any(isinstance(step, Send | FirstOf) and step.to is not None for step in plan.steps)
+def _others(plan: Plan) -> list[dict[str, Any]]:
+    """The people that steps name besides the recipient, as the Router pinned them."""
+    return [entry for step in plan.steps if isinstance(step, Send | FirstOf) for entry in step.to or ()]
 
 
-def _refreshed(stored: Mapping[UserKey, Person], started: Iterable[Started]) -> dict[UserKey, Person]:
+def _refreshed(stored: Mapping[UserKey, Person], started: Iterable[tuple[Started, Plan]]) -> dict[UserKey, Person]:
     """People whom an event described differently from what is stored, and others that a plan names inline."""
     news: dict[UserKey, Person] = {}
-    for fact in started:
-        others = _others(fact)
+    for fact, plan in started:
+        others = [msgspec.convert(entry, Person) for entry in _others(plan)]
         for inline in (fact.person or Person(id=fact.user), *others):
             key = (fact.tenant, inline.id)
             person = users.merged(news.get(key) or stored.get(key), inline, inline.id)
             if person != stored.get(key):
                 news[key] = person
     return news
-
-
-def _others(fact: Started) -> list[Person]:
-    plan = _plans.decode(fact.plan)
-    steps = [step for step in plan.steps if isinstance(step, Send | FirstOf) and step.to is not None]
-    return [msgspec.convert(entry, Person) for step in steps for entry in step.to]
 
 
 def _addresses(people: Iterable[Person]) -> set[str]:
